@@ -1,0 +1,108 @@
+"""The lowered form of a model: kernel calls in order, constants, and where every tensor lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.graph import Graph, Operator, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ConstArray:
+    """Read-only data of one step, emitted as a C array whose element type follows `data.dtype`.
+
+    Attributes:
+        name: unique within its step ("weights", "bias", "multipliers", "table").
+        data: int8, uint8, int16, uint16, int32 or float32; emitted flat, in C order.
+    """
+
+    name: str
+    data: npt.NDArray[Any]
+
+
+FieldValue = int | float | ConstArray
+
+
+@dataclass(frozen=True, eq=False)
+class KernelCall:
+    """One call of a C kernel.
+
+    The C contract, the same for all: `firmware/kernels/<kernel>.h` declares `<kernel>_params` and
+
+        void <kernel>(const <kernel>_params *params, const T *input0, ..., T *output0, ...
+                      [, void *scratch]);
+
+    with the pointers in the order of `inputs` and `outputs`. Buffers never overlap unless the
+    kernel's header says that they may.
+
+    Attributes:
+        kernel: C function, and name of its header and source file.
+        params: fields of the parameter struct in the order of its declaration.
+        inputs: activations, or constants of the step.
+        scratch_bytes: passed as a last pointer when above 0; its content is not kept.
+    """
+
+    kernel: str
+    params: Mapping[str, FieldValue]
+    inputs: tuple[Tensor | ConstArray, ...]
+    outputs: tuple[Tensor, ...]
+    scratch_bytes: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What the device executes, times and reports as one unit.
+
+    Attributes:
+        operators: graph operators this step computes; more than one where they are fused.
+        calls: kernel calls in order; empty where the step moves no byte (RESHAPE).
+        aliases: output tensor -> input tensor whose storage it shares.
+    """
+
+    operators: tuple[Operator, ...]
+    calls: tuple[KernelCall, ...]
+    aliases: Mapping[Tensor, Tensor] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """Whole tensors of the graph that exist after this step: those of its last operator."""
+        return self.operators[-1].outputs
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryPlan:
+    """Static placement of all activations in one arena.
+
+    Attributes:
+        offsets: byte offset of every activation tensor (aliases included).
+        scratch_offsets: byte offset of the scratch buffer of a call that has one.
+        arena_bytes: size of the arena: activations, inputs, outputs and scratch.
+    """
+
+    offsets: Mapping[Tensor, int]
+    scratch_offsets: Mapping[KernelCall, int]
+    arena_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A model ready to be rendered to C."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    memory: MemoryPlan
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Names of the kernels used, each once, sorted."""
+        return tuple(sorted({call.kernel for step in self.steps for call in step.calls}))
+
+
+def int32_array(name: str, values: Any) -> ConstArray:
+    """A ConstArray of int32 from any sequence of integers."""
+    return ConstArray(name, np.asarray(values, dtype=np.int32))
