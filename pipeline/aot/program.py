@@ -25,7 +25,7 @@ class ConstArray:
     data: npt.NDArray[Any]
 
 
-FieldValue = int | float | ConstArray
+FieldValue = int | float | ConstArray | None  # None: a null pointer
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Renderers of generated sources: a Graph or Program in, {file name: text} out. Pure."""

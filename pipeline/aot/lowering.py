@@ -1,0 +1,45 @@
+"""Graph -> Program: every operator checked and lowered, then placed in memory."""
+
+from __future__ import annotations
+
+from pipeline import ops
+from pipeline.aot.memory import plan_memory
+from pipeline.aot.program import Program, Step
+from pipeline.errors import ModelError, UnsupportedOperatorError
+from pipeline.graph import Graph, Operator
+
+
+def lower(graph: Graph) -> Program:
+    """Compiles a graph.
+
+    Raises:
+        UnsupportedOperatorError: an operator, or the way the model uses it, has no kernel; names
+            the operator's index and what is supported.
+        ModelError: shapes that contradict each other, or an output that no operator writes.
+    """
+    if not graph.operators:
+        raise ModelError("generate: the model has no operators")
+    for tensor in graph.outputs:
+        if tensor.is_constant:
+            raise ModelError(f"generate: output tensor {tensor.index} ({tensor.name}) is constant")
+    steps = tuple(_lower_operator(op) for op in graph.operators)
+    return Program(graph, steps, plan_memory(graph, steps))
+
+
+def _lower_operator(op: Operator) -> Step:
+    known = ops.definitions()
+    if op.kind not in known:
+        raise UnsupportedOperatorError(
+            f"generate: op {op.index} {op.kind} is not supported by the aot runtime",
+            f"supported are {', '.join(known)}",
+        )
+    definition = known[op.kind]
+    definition.check(op)
+    expected = definition.output_shapes(op)
+    declared = tuple(tensor.shape for tensor in op.outputs)
+    if expected != declared:
+        raise ModelError(
+            f"generate: op {op.index} {op.kind} declares output shapes {declared}, "
+            f"its inputs and attributes give {expected}"
+        )
+    return definition.lower(op)

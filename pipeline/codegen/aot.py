@@ -1,0 +1,209 @@
+"""Program -> C sources of the ahead-of-time runtime."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import __version__
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Program, Step
+from pipeline.codegen.templates import render_template
+from pipeline.graph import Tensor
+
+_C_TYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
+    "float32": "float",
+}
+_LINE_WIDTH = 96
+
+
+def render_aot(program: Program, name: str, sha256: str, prefix: str = "model") -> dict[str, str]:
+    """C sources of a program: `<prefix>.h`, `.c`, `_data.h` and `_data.c`.
+
+    Args:
+        name: the model's name, for comments.
+        sha256: of the .tflite file, 64 hexadecimal digits.
+        prefix: of every file and every external symbol, so that several models can be linked
+            into one image.
+    """
+    renderer = _Renderer(program, prefix)
+    values: dict[str, object] = {
+        "name": name.replace("*/", "* /"),
+        "sha256": sha256,
+        "version": __version__,
+        "prefix": prefix,
+        "arena_bytes": program.memory.arena_bytes,
+        "inputs": [renderer.place(tensor) for tensor in program.graph.inputs],
+        "outputs": [renderer.place(tensor) for tensor in program.graph.outputs],
+        "steps": [renderer.step(index) for index in range(len(program.steps))],
+        "step_first": list(
+            itertools.accumulate((len(step.outputs) for step in program.steps), initial=0)
+        ),
+        "calls": [renderer.constants(*located) for located in renderer.calls],
+        "operands": [array for located in renderer.calls for array in renderer.operands(*located)],
+        "kernels": program.kernels,
+    }
+    return {
+        f"{prefix}{suffix}": render_template(f"aot/model{suffix}.j2", **values)
+        for suffix in (".h", ".c", "_data.h", "_data.c")
+    }
+
+
+@dataclass(frozen=True)
+class _Array:
+    type: str
+    name: str
+    size: int
+    text: str
+    exported: bool
+
+
+class _Renderer:
+    """Names and spells the parts of one program."""
+
+    def __init__(self, program: Program, prefix: str) -> None:
+        self._program = program
+        self._prefix = prefix
+        self.calls = [
+            (index, position, call)
+            for index, step in enumerate(program.steps)
+            for position, call in enumerate(step.calls)
+        ]
+
+    def place(self, tensor: Tensor) -> dict[str, object]:
+        return {
+            "description": describe(tensor),
+            "offset": self._program.memory.offsets[tensor],
+            "bytes": tensor.size_bytes,
+        }
+
+    def step(self, index: int) -> dict[str, object]:
+        step = self._program.steps[index]
+        return {
+            "index": index,
+            "title": step_title(step),
+            "calls": [self._call(index, p, call) for p, call in enumerate(step.calls)],
+            "outputs": [self.place(tensor) for tensor in step.outputs],
+        }
+
+    def constants(self, index: int, position: int, call: KernelCall) -> dict[str, object]:
+        return {
+            "title": f"{index}: {step_title(self._program.steps[index])}",
+            "kernel": call.kernel,
+            "params_name": self._name(index, position, "params"),
+            "arrays": self.operands(index, position, call)
+            + [
+                self._array(index, position, value, exported=False)
+                for value in call.params.values()
+                if isinstance(value, ConstArray)
+            ],
+            "fields": [
+                (field, self._value(index, position, value)) for field, value in call.params.items()
+            ],
+        }
+
+    def operands(self, index: int, position: int, call: KernelCall) -> list[_Array]:
+        """Constants that a call takes as inputs; model.c refers to them."""
+        return [
+            self._array(index, position, operand, exported=True)
+            for operand in call.inputs
+            if isinstance(operand, ConstArray)
+        ]
+
+    def _call(self, index: int, position: int, call: KernelCall) -> str:
+        arguments = [f"&{self._name(index, position, 'params')}"]
+        for operand in call.inputs:
+            if isinstance(operand, ConstArray):
+                arguments.append(self._name(index, position, operand.name))
+            else:
+                arguments.append(self._pointer(operand, "const "))
+        arguments += [self._pointer(tensor) for tensor in call.outputs]
+        if call.scratch_bytes:
+            offset = self._program.memory.scratch_offsets[call]
+            arguments.append(f"{self._prefix}_arena + {offset}")
+        return _wrap_call(call.kernel, arguments)
+
+    def _pointer(self, tensor: Tensor, qualifier: str = "") -> str:
+        c_type = _C_TYPES[tensor.dtype.value]
+        offset = self._program.memory.offsets[tensor]
+        return f"({qualifier}{c_type} *)({self._prefix}_arena + {offset})"
+
+    def _name(self, index: int, position: int, part: str) -> str:
+        call = f"_{position}" if len(self._program.steps[index].calls) > 1 else ""
+        return f"{self._prefix}_step{index}{call}_{part}"
+
+    def _array(self, index: int, position: int, array: ConstArray, exported: bool) -> _Array:
+        return _Array(
+            type=_C_TYPES[array.data.dtype.name],
+            name=self._name(index, position, array.name),
+            size=array.data.size,
+            text=_array_text(array.data),
+            exported=exported,
+        )
+
+    def _value(self, index: int, position: int, value: FieldValue) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, ConstArray):
+            return self._name(index, position, value.name)
+        if isinstance(value, float):
+            return _float_literal(value)
+        return _int_literal(value)
+
+
+def describe(tensor: Tensor) -> str:
+    """Shape, element type and quantization in words."""
+    text = f"{'x'.join(map(str, tensor.shape)) or 'scalar'} {tensor.dtype.value}"
+    if tensor.quantization is not None and not tensor.quantization.per_channel:
+        text += f", real = {tensor.scale:.9g} * (q - {tensor.zero_point})"
+    return text
+
+
+def step_title(step: Step) -> str:
+    """Operators of a step with the shapes that go in and come out."""
+    kinds = " + ".join(op.kind for op in step.operators)
+    inputs = [t for t in step.operators[0].inputs if t is not None and not t.is_constant]
+    return f"{kinds}, {_shapes(inputs)} -> {_shapes(step.outputs)}"
+
+
+def _shapes(tensors: Any) -> str:
+    return ", ".join("x".join(map(str, tensor.shape)) or "scalar" for tensor in tensors)
+
+
+def _wrap_call(function: str, arguments: list[str]) -> str:
+    one_line = f"{function}({', '.join(arguments)});"
+    if len(one_line) + 2 <= _LINE_WIDTH:
+        return one_line
+    indent = " " * (len(function) + 3)
+    return f"{function}({arguments[0]},\n{indent}" + f",\n{indent}".join(arguments[1:]) + ");"
+
+
+def _array_text(data: npt.NDArray[Any]) -> str:
+    literal = _float_literal if data.dtype == np.float32 else _int_literal
+    lines: list[str] = []
+    line = "   "
+    for value in data.ravel().tolist():
+        item = f" {literal(value)},"
+        if len(line) + len(item) > _LINE_WIDTH:
+            lines.append(line)
+            line = "   "
+        line += item
+    return "\n".join([*lines, line])
+
+
+def _int_literal(value: int) -> str:
+    return "(-2147483647 - 1)" if value == -(1 << 31) else str(value)
+
+
+def _float_literal(value: float) -> str:
+    """The shortest decimal that reads back as the same float32."""
+    text = f"{np.float32(value):.9g}"
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
