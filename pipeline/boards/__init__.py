@@ -1,0 +1,218 @@
+"""Boards as data: one TOML file each, named by the board's id, that holds facts only."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from pipeline.errors import PipelineError
+
+BoardKind = Literal["board", "emulated", "host"]
+CounterUnit = Literal["instructions", "time"]
+SerialLink = Literal["stdio", "tcp"]
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What the ticks of `port_counter()` mean.
+
+    Attributes:
+        unit: "instructions" where a tick is a fixed share of an instruction (emulators), "time"
+            where only the rate that the device reports turns ticks into seconds.
+        ticks_per_instruction: for unit "instructions"; None for "time".
+    """
+
+    unit: CounterUnit
+    ticks_per_instruction: float | None = None
+
+    def instructions(self, ticks: int) -> int | None:
+        """Instructions executed during `ticks`, to the nearest one; None where the unit is time."""
+        if self.ticks_per_instruction is None:
+            return None
+        return round(ticks / self.ticks_per_instruction)
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """How the firmware runs on this computer.
+
+    Attributes:
+        command: program and arguments; `{elf}` is the image and `{port}` a TCP port to listen on.
+        serial: where the firmware's serial line ends: the process's stdin and stdout, or that port.
+    """
+
+    command: tuple[str, ...]
+    serial: SerialLink
+
+    def arguments(self, elf: Path, port: int | None = None) -> list[str]:
+        """The command with its placeholders filled in."""
+        return [
+            part.replace("{elf}", str(elf)).replace("{port}", str(port)) for part in self.command
+        ]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One target.
+
+    Attributes:
+        id: used everywhere: TOML, test ids, reports, `port_name()`.
+        title: for people.
+        kind: "board" (measured), "emulated" (instructions counted) or "host".
+        core: processor core, lower case.
+        clock_mhz: core clock of the real board; None for the host.
+        flash_bytes: program memory the linker may fill; None for the host.
+        ram_bytes: data memory the linker may fill; None for the host.
+        port: folder under `firmware/ports`.
+        default_runtime: a key of `runtimes`.
+        runtimes: runtime id -> PlatformIO environment.
+        counter: meaning of the port's ticks.
+        emulator: None for a board on a serial port.
+    """
+
+    id: str
+    title: str
+    kind: BoardKind
+    core: str
+    clock_mhz: float | None
+    flash_bytes: int | None
+    ram_bytes: int | None
+    port: str
+    default_runtime: str
+    runtimes: Mapping[str, str]
+    counter: Counter
+    emulator: Emulator | None
+
+    def environment(self, runtime: str) -> str:
+        """PlatformIO environment that builds `runtime` for this board.
+
+        Raises:
+            PipelineError: the board has no such runtime.
+        """
+        if runtime not in self.runtimes:
+            raise PipelineError(
+                f"board {self.id} has no runtime {runtime!r}", f"it has {', '.join(self.runtimes)}"
+            )
+        return self.runtimes[runtime]
+
+
+class _Table:
+    """Reads typed values from one TOML table and refuses what is missing, mistyped or unknown."""
+
+    def __init__(self, values: Mapping[str, Any], where: str) -> None:
+        self._values = dict(values)
+        self._where = where
+
+    def take(self, key: str, kinds: type | tuple[type, ...], required: bool = True) -> Any:
+        value = self._values.pop(key, None)
+        if value is None and not required:
+            return None
+        # bool is an int to Python; no board fact is a boolean.
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise PipelineError(f"{self._where}: {key} is missing or has a value of the wrong type")
+        return value
+
+    def positive(self, key: str, kinds: type | tuple[type, ...], required: bool = True) -> Any:
+        value = self.take(key, kinds, required)
+        if value is not None and not 0 < value < 2**40:
+            raise PipelineError(f"{self._where}: {key} = {value} is not a positive size or rate")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> Any:
+        value = self.take(key, str)
+        if value not in allowed:
+            raise PipelineError(f"{self._where}: {key} = {value!r} is none of {', '.join(allowed)}")
+        return value
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        values = self.take(key, list)
+        if not values or not all(isinstance(value, str) for value in values):
+            raise PipelineError(f"{self._where}: {key} is not a list of strings")
+        return tuple(values)
+
+    def end(self) -> None:
+        if self._values:
+            raise PipelineError(f"{self._where}: unknown key {min(self._values)!r}")
+
+
+def _parse_counter(values: Mapping[str, Any], where: str) -> Counter:
+    table = _Table(values, where)
+    unit = table.choice("unit", get_args(CounterUnit))
+    per_instruction = table.positive(
+        "ticks_per_instruction", (int, float), required=unit == "instructions"
+    )
+    table.end()
+    return Counter(unit, per_instruction if unit == "instructions" else None)
+
+
+def _parse_emulator(values: Mapping[str, Any], where: str) -> Emulator:
+    table = _Table(values, where)
+    emulator = Emulator(table.strings("command"), table.choice("serial", get_args(SerialLink)))
+    table.end()
+    return emulator
+
+
+def parse_board(text: str, board_id: str) -> Board:
+    """A board from the text of its TOML file.
+
+    Raises:
+        PipelineError: the text is no TOML, or a key is missing, unknown or has a bad value.
+    """
+    where = f"board {board_id}"
+    try:
+        table = _Table(tomllib.loads(text), where)
+    except tomllib.TOMLDecodeError as error:
+        raise PipelineError(f"{where}: {error}") from error
+    kind = table.choice("kind", get_args(BoardKind))
+    on_chip = kind != "host"
+    runtimes = table.take("runtimes", dict)
+    default_runtime = table.choice("default_runtime", tuple(runtimes))
+    runtime_table = _Table(runtimes, f"{where} [runtimes]")
+    emulator = table.take("emulator", dict, required=kind != "board")
+    board = Board(
+        id=board_id,
+        title=table.take("title", str),
+        kind=kind,
+        core=table.take("core", str),
+        clock_mhz=table.positive("clock_mhz", (int, float), required=on_chip),
+        flash_bytes=table.positive("flash_bytes", int, required=on_chip),
+        ram_bytes=table.positive("ram_bytes", int, required=on_chip),
+        port=table.take("port", str),
+        default_runtime=default_runtime,
+        runtimes=MappingProxyType({name: runtime_table.take(name, str) for name in runtimes}),
+        counter=_parse_counter(table.take("counter", dict), f"{where} [counter]"),
+        emulator=None if emulator is None else _parse_emulator(emulator, f"{where} [emulator]"),
+    )
+    table.end()
+    return board
+
+
+@functools.cache
+def boards() -> tuple[Board, ...]:
+    """All boards, in alphabetical order of their ids."""
+    return tuple(
+        parse_board(path.read_text(encoding="utf-8"), path.stem)
+        for path in sorted(_FOLDER.glob("*.toml"))
+    )
+
+
+def board(board_id: str) -> Board:
+    """The board with this id.
+
+    Raises:
+        PipelineError: there is none; names the nearest id.
+    """
+    known = {candidate.id: candidate for candidate in boards()}
+    if board_id in known:
+        return known[board_id]
+    near = difflib.get_close_matches(board_id, known, n=1, cutoff=0.4)
+    remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    raise PipelineError(f"board {board_id!r} is unknown", remedy)
