@@ -107,10 +107,10 @@ install_python_packages() {
         [[ -f $STAMP && $(head -n 1 "$STAMP") != "$PWD" ]]; then
         "$python" -m venv --clear "$VENV"
     fi
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check \
         --requirement requirements.lock </dev/null ||
         fail "pip could not install requirements.lock into $VENV; is the network there?"
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check \
         --no-deps --no-build-isolation --editable . </dev/null ||
         fail "pip could not install the checkout into $VENV"
     printf '%s\n' "$stamp" >"$STAMP"
