@@ -94,7 +94,7 @@ def tensor_scale(graph: Graph) -> float:
 
 def generate(cases: Sequence[Case], folder: Path) -> Path:
     """Writes the sources of all cases; the returned file includes everything but the port."""
-    lines = ['#include <stdint.h>']
+    lines = ["#include <stdint.h>"]
     calls = []
     for number, case in enumerate(cases):
         prefix = f"case{number}"

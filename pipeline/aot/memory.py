@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.aot.program import KernelCall, MemoryPlan, Step
+from pipeline.aot.program import MemoryPlan, Step
 from pipeline.graph import Graph, Tensor
 
 ALIGNMENT_BYTES = 4  # of every buffer; kernels may load words
@@ -39,8 +39,7 @@ def plan_memory(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
     buffers = zip([*lifetimes.values(), *scratch.values()], offsets, strict=True)
     return MemoryPlan(
         offsets={
-            tensor: root_offsets[root_of(tensor, storage)]
-            for tensor in _activations(graph, steps)
+            tensor: root_offsets[root_of(tensor, storage)] for tensor in _activations(graph, steps)
         },
         scratch_offsets=dict(zip(calls, offsets[len(roots) :], strict=True)),
         arena_bytes=max((offset + life.size_bytes for life, offset in buffers), default=0),
@@ -50,20 +49,99 @@ def plan_memory(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
 def place(lifetimes: Sequence[Lifetime]) -> list[int]:
     """Offsets such that buffers alive at the same time do not overlap; as in `lifetimes`' order.
 
-    First fit in several orders; the smallest arena wins, the first of equals, so that the plan
-    depends on nothing but its input.
+    Some order of first-fit placement gives the smallest arena, so orders are what is searched: a
+    few greedy ones, then those with the topmost buffer of the best plan moved to the front, then,
+    depth first, all of them. Ends at the lower bound, with the last order, or after a fixed number
+    of placements; the plan depends on nothing but its input.
     """
-    orders: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
+    search = _OrderSearch(lifetimes)
+    indices = range(len(lifetimes))
+    greedy: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
         lambda b: (-b.size_bytes, b.first),
         lambda b: (b.first, -b.size_bytes),
         lambda b: (b.first - b.last, -b.size_bytes),
         lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
     )
-    candidates = [
-        _first_fit(lifetimes, sorted(range(len(lifetimes)), key=lambda i: order(lifetimes[i])))
-        for order in orders
-    ]
-    return min(candidates, key=lambda offsets: _extent(lifetimes, offsets))
+    for rank in greedy:
+        ranks = [rank(lifetime) for lifetime in lifetimes]
+        search.promote_topmost(sorted(indices, key=ranks.__getitem__))
+    search.all_orders(sorted(indices, key=lambda i: -lifetimes[i].size_bytes))
+    return search.best
+
+
+class _OrderSearch:
+    """The smallest plan seen so far, and ways to look for a smaller one."""
+
+    _PROMOTIONS = 50
+    _PLACEMENTS = 20_000
+
+    def __init__(self, lifetimes: Sequence[Lifetime]) -> None:
+        self._lifetimes = lifetimes
+        self._bound = live_bytes_bound(lifetimes)
+        self._extent = sum(b.size_bytes for b in lifetimes)
+        self._budget = self._PLACEMENTS
+        self._neighbours = [
+            [j for j, other in enumerate(lifetimes) if j != i and b.overlaps(other)]
+            for i, b in enumerate(lifetimes)
+        ]
+        # All buffers side by side: the plan that always works.
+        self.best = [sum(b.size_bytes for b in lifetimes[:i]) for i in range(len(lifetimes))]
+
+    def promote_topmost(self, order: Sequence[int]) -> None:
+        """First fit in `order`, then again and again with the topmost buffer placed first."""
+        order = list(order)
+        for _ in range(self._PROMOTIONS):
+            if self._extent == self._bound or not order:
+                return
+            offsets = [-1] * len(order)
+            for index in order:
+                offsets[index] = self._lowest(index, offsets)
+            self._keep(offsets)
+            topmost = max(order, key=lambda i: offsets[i] + self._lifetimes[i].size_bytes)
+            if order[0] == topmost:
+                return
+            order.remove(topmost)
+            order.insert(0, topmost)
+
+    def all_orders(self, order: Sequence[int]) -> None:
+        """Every order of first fit, abandoned where it cannot beat the best plan."""
+        self._extend([-1] * len(order), list(order))
+
+    def _extend(self, offsets: list[int], rest: list[int]) -> None:
+        if not rest:
+            self._keep(offsets)
+            return
+        for index in rest:
+            if self._budget == 0 or self._extent == self._bound:
+                return
+            self._budget -= 1
+            offset = self._lowest(index, offsets)
+            if offset + self._lifetimes[index].size_bytes < self._extent:
+                offsets[index] = offset
+                self._extend(offsets, [other for other in rest if other != index])
+                offsets[index] = -1
+
+    def _lowest(self, index: int, offsets: Sequence[int]) -> int:
+        """The lowest offset that is free of placed buffers alive at the same time."""
+        size = self._lifetimes[index].size_bytes
+        offset = 0
+        for start, other in sorted(
+            (offsets[j], self._lifetimes[j].size_bytes)
+            for j in self._neighbours[index]
+            if offsets[j] >= 0
+        ):
+            if offset + size <= start:
+                break
+            offset = max(offset, start + other)
+        return offset
+
+    def _keep(self, offsets: Sequence[int]) -> None:
+        extent = max(
+            (o + b.size_bytes for o, b in zip(offsets, self._lifetimes, strict=True)), default=0
+        )
+        if extent < self._extent:
+            self._extent = extent
+            self.best = list(offsets)
 
 
 def live_bytes_bound(lifetimes: Iterable[Lifetime]) -> int:
@@ -80,27 +158,6 @@ def root_of(tensor: Tensor, storage: Mapping[Tensor, Tensor]) -> Tensor:
     while tensor in storage:
         tensor = storage[tensor]
     return tensor
-
-
-def _first_fit(lifetimes: Sequence[Lifetime], order: Iterable[int]) -> list[int]:
-    offsets = [-1] * len(lifetimes)
-    for index in order:
-        taken = sorted(
-            (offsets[other], lifetimes[other].size_bytes)
-            for other in range(len(lifetimes))
-            if offsets[other] >= 0 and lifetimes[index].overlaps(lifetimes[other])
-        )
-        offset = 0
-        for start, size in taken:
-            if offset + lifetimes[index].size_bytes <= start:
-                break
-            offset = max(offset, start + size)
-        offsets[index] = offset
-    return offsets
-
-
-def _extent(lifetimes: Sequence[Lifetime], offsets: Sequence[int]) -> int:
-    return max((o + b.size_bytes for b, o in zip(lifetimes, offsets, strict=True)), default=0)
 
 
 def _storage(steps: Sequence[Step]) -> dict[Tensor, Tensor]:

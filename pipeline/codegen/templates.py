@@ -20,6 +20,6 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def render_template(name: str, **values: object) -> str:
-    """Text of the template `name` below the template folder."""
-    return _environment().get_template(name).render(**values)
+def render_template(template: str, /, **values: object) -> str:
+    """Text of `template`, a path below the template folder, with `values` filled in."""
+    return _environment().get_template(template).render(**values)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_image import make_case, run_on_host
 
+from kernel_image import make_case, run_on_host
 from pipeline import ops
 from pipeline.golden import interpret
 

@@ -1,0 +1,110 @@
+"""The report as data; its JSON form is the contract of report.json."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["measured", "emulated", "host"]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right classes, 0..1.
+
+    Attributes:
+        float32: the trained model on the whole test set; None where there is none.
+        int8_host: the converted model in TFLM's interpreter on the whole test set.
+        on_device: the first `samples` test images on the device.
+        samples: test images sent to the device.
+    """
+
+    float32: float | None
+    int8_host: float | None
+    on_device: float | None
+    samples: int
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Statistics over the runs of one quantity; p95 only where the quantity varies."""
+
+    median: float
+    min: float
+    max: float
+    runs: int
+    p95: float | None = None
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Outputs compared with TFLM's, byte for byte.
+
+    Attributes:
+        compared: inferences; None where no check was made.
+        identical: whether every byte of all of them was equal; None where no check was made.
+    """
+
+    compared: int | None
+    identical: bool | None
+
+
+@dataclass(frozen=True)
+class OpCost:
+    """One executed step.
+
+    Attributes:
+        index: of the step's first operator in the .tflite file.
+        op: operator name, "A + B" where they are fused.
+        output_shape: batch first.
+        macs: multiply-accumulates; None for an operator unknown to `pipeline.ops`.
+        instructions: emulated instructions of one inference; None where they are not counted.
+    """
+
+    index: int
+    op: str
+    output_shape: tuple[int, ...]
+    macs: int | None
+    instructions: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything report.json holds, in its order; None is an unknown quantity."""
+
+    model: str
+    dataset: str | None
+    board: str
+    runtime: str
+    kind: Kind
+    accuracy: Accuracy | None
+    instructions_per_inference: Spread | None
+    estimated_cycles: int | None
+    estimated_ms: float | None
+    latency_us: Spread | None
+    model_bytes: int
+    flash_bytes: int | None
+    ram_bytes: int | None
+    code_bytes: int | None
+    const_bytes: int | None
+    arena_bytes: int | None
+    golden: Golden
+    per_op: tuple[OpCost, ...]
+    versions: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for json.dumps, in the order of the attributes."""
+        values = dataclasses.asdict(self)
+        values["versions"] = dict(self.versions)
+        for name in ("instructions_per_inference", "latency_us"):
+            if values[name] is not None and values[name]["p95"] is None:
+                del values[name]["p95"]
+        if values["accuracy"] is not None:
+            # "float" is the contract's word; as an attribute it would hide the type.
+            values["accuracy"] = {
+                "float" if key == "float32" else key: value
+                for key, value in values["accuracy"].items()
+            }
+        return values

@@ -1,0 +1,86 @@
+"""A report for people: the summary rows shared by the terminal and report.md."""
+
+from __future__ import annotations
+
+from pipeline.codegen.templates import render_template
+from pipeline.report.model import Accuracy, Report, Spread
+
+_UNKNOWN = "-"
+_WHERE = {"measured": "measured", "emulated": "emulated", "host": "on this computer"}
+
+
+def summary_rows(report: Report) -> list[tuple[str, str]]:
+    """(quantity, value) pairs; a quantity that is not known is left out, never shown as 0."""
+    accuracy = report.accuracy or Accuracy(None, None, None, 0)
+    rows = [
+        ("model", report.model),
+        ("dataset", report.dataset),
+        ("accuracy, float", _percent(accuracy.float32)),
+        (
+            "accuracy, int8 on the host (TFLM)",
+            _percent(accuracy.int8_host),
+        ),
+        ("accuracy, on the device", _device_accuracy(report)),
+        ("golden check against TFLM", _golden(report)),
+        ("instructions per inference (emulated)", _spread(report.instructions_per_inference)),
+        (f"latency ({_WHERE[report.kind]}), us", _spread(report.latency_us)),
+        ("estimated cycles", _count(report.estimated_cycles)),
+        ("model file, bytes", _count(report.model_bytes)),
+        ("flash of the image, bytes", _count(report.flash_bytes)),
+        ("RAM of the image, bytes", _count(report.ram_bytes)),
+        ("code of model and runtime, bytes", _count(report.code_bytes)),
+        ("constants of model and runtime, bytes", _count(report.const_bytes)),
+        ("arena, bytes", _count(report.arena_bytes)),
+    ]
+    return [(name, value) for name, value in rows if value is not None]
+
+
+def render_markdown(report: Report) -> str:
+    """The text of report.md."""
+    return render_template(
+        "report.md.j2",
+        model=report.model,
+        board=report.board,
+        runtime=report.runtime,
+        kind=report.kind,
+        rows=summary_rows(report),
+        per_op=[
+            {
+                "index": op.index,
+                "name": op.op,
+                "shape": "x".join(map(str, op.output_shape)),
+                "macs": _count(op.macs) or _UNKNOWN,
+                "instructions": _count(op.instructions) or _UNKNOWN,
+            }
+            for op in report.per_op
+        ],
+        versions=sorted(report.versions.items()),
+    )
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.2f} %"
+
+
+def _count(value: float | None) -> str | None:
+    return None if value is None else f"{value:,}"
+
+
+def _device_accuracy(report: Report) -> str | None:
+    if report.accuracy is None or report.accuracy.on_device is None:
+        return None
+    return f"{_percent(report.accuracy.on_device)} of {report.accuracy.samples:,} images"
+
+
+def _golden(report: Report) -> str | None:
+    if report.golden.compared is None:
+        return None
+    verdict = "all bytes identical" if report.golden.identical else "OUTPUTS DIFFER"
+    return f"{report.golden.compared:,} inferences, {verdict}"
+
+
+def _spread(spread: Spread | None) -> str | None:
+    if spread is None:
+        return None
+    p95 = "" if spread.p95 is None else f", p95 {spread.p95:,}"
+    return f"{spread.median:,} (min {spread.min:,}, max {spread.max:,}{p95}; {spread.runs} runs)"
