@@ -23,5 +23,6 @@ def render_model_info(graph: Graph, name: str, sha256: str) -> dict[str, str]:
         sha256_bytes=[f"0x{byte:02x}" for byte in bytes.fromhex(sha256)],
         input_bytes=sum(tensor.size_bytes for tensor in graph.inputs),
         output_bytes=sum(tensor.size_bytes for tensor in graph.outputs),
+        operator_count=len(graph.operators),
     )
     return {"model_info.h": text}
