@@ -1,0 +1,105 @@
+"""What the command line shows while it works: one line a stage, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_NAME_WIDTH = 10
+_REDRAW_SECONDS = 0.1
+
+
+class Terminal:
+    """Progress of the stages of one command.
+
+    On a terminal the current stage's line is redrawn as it advances; elsewhere every stage gives
+    one line when it ends, so that logs stay short.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live = not quiet and sys.stderr.isatty()
+        self._stage = ""
+        self._started = 0.0
+        self._drawn = 0.0
+
+    def started(self, stage: str) -> None:
+        """A stage begins to work."""
+        self._stage = stage
+        self._started = time.monotonic()
+        self._redraw("")
+
+    def advanced(self, done: int, total: int, note: str = "") -> None:
+        """The current stage has finished `done` of `total` units."""
+        elapsed = time.monotonic() - self._started
+        if done == 0 or time.monotonic() - self._drawn < _REDRAW_SECONDS:
+            return
+        left = f", {elapsed / done * (total - done):.0f} s left" if elapsed > 2 else ""
+        self._redraw(f"{done:,} of {total:,}{left}{f', {note}' if note else ''}")
+
+    def finished(self, summary: str) -> None:
+        """The current stage is done."""
+        seconds = f"{time.monotonic() - self._started:.1f} s"
+        self._line(self._stage, f"{seconds:>8}  {summary}")
+
+    def kept(self, stage: str, summary: str) -> None:
+        """A stage has nothing to do: its result of an earlier run holds."""
+        self._line(stage, f"{'kept':>8}  {summary}")
+
+    def note(self, text: str) -> None:
+        """A line that belongs to no stage."""
+        if not self._quiet:
+            self._clear()
+            print(text, file=sys.stderr)
+
+    def _line(self, stage: str, text: str) -> None:
+        self.note(f"{stage:<{_NAME_WIDTH}}{text}".rstrip())
+
+    def _redraw(self, text: str) -> None:
+        if self._live:
+            self._clear()
+            print(f"{self._stage:<{_NAME_WIDTH}}{text}", end="", file=sys.stderr, flush=True)
+            self._drawn = time.monotonic()
+
+    def _clear(self) -> None:
+        if self._live:
+            print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def print_table(
+    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()
+) -> None:
+    """A table on standard output, as wide as it needs to be where that is no terminal.
+
+    Args:
+        right: positions of the columns that hold numbers.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    numbers = set(right)
+    for position, column in enumerate(columns):
+        table.add_column(
+            column, justify="right" if position in numbers else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*row)
+    _console(table).print(table)
+
+
+def _console(table: Table) -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    wide = Console(highlight=False, markup=False, emoji=False, width=10_000)
+    needed = wide.measure(table).maximum
+    return Console(highlight=False, markup=False, emoji=False, width=max(needed, 80))
