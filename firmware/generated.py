@@ -1,0 +1,17 @@
+"""PlatformIO pre-script: adds the model's generated sources, which lie outside the project."""
+
+import os
+import sys
+
+Import("env")  # noqa: F821 (defined by SCons)
+
+generated = os.environ.get("MCU_PIPELINE_GENERATED", "")
+if not os.path.isfile(os.path.join(generated, "model_info.h")):
+    sys.stderr.write(
+        f"Error: MCU_PIPELINE_GENERATED is {generated!r}, not a folder with a generated model: "
+        "build with `mcu-pipeline build MODEL.tflite`\n"
+    )
+    env.Exit(1)  # noqa: F821
+
+env.Append(CPPPATH=[generated, "$PROJECT_SRC_DIR/kernels"])  # noqa: F821
+env.BuildSources(os.path.join("$BUILD_DIR", "generated"), generated)  # noqa: F821
