@@ -18,6 +18,7 @@ _SEED = 20150525
 _SIZE = 28
 _HEIGHT, _WIDTH, _STROKE = 18, 12, 3
 _NOISE = 48
+_PLACES = 5
 # Segments of each digit in the usual order a..g: top, upper right, lower right, bottom,
 # lower left, upper left, middle.
 _SEGMENTS = (
@@ -54,12 +55,12 @@ def load(_cache_folder: Path) -> data.Dataset:
 def _draw(
     generator: np.random.Generator, samples: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Figures at random places in random ink over noise, and their digits."""
+    """Figures near the middle in random ink over noise, and their digits."""
     labels = generator.integers(10, size=samples, dtype=np.int64)
     images = generator.integers(_NOISE, size=(samples, _SIZE, _SIZE), dtype=np.uint8)
     ink = generator.integers(128, 256 - _NOISE, size=samples, dtype=np.uint8)
-    top = generator.integers(_SIZE - _HEIGHT + 1, size=samples)
-    left = generator.integers(_SIZE - _WIDTH + 1, size=samples)
+    top = (_SIZE - _HEIGHT - _PLACES) // 2 + generator.integers(_PLACES, size=samples)
+    left = (_SIZE - _WIDTH - _PLACES) // 2 + generator.integers(_PLACES, size=samples)
     figures = np.stack([_figure(segments) for segments in _SEGMENTS])
     for image, label, value, y, x in zip(images, labels, ink, top, left, strict=True):
         image[y : y + _HEIGHT, x : x + _WIDTH] += figures[label] * value

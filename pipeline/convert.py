@@ -1,0 +1,132 @@
+"""Keras -> .tflite with int8 weights, activations, inputs and outputs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data import Dataset
+from pipeline.errors import DataError, ModelError
+from pipeline.graph import DType, Graph, Tensor
+from pipeline.spec import QuantizationSpec
+from pipeline.tensorflow_setup import native_stderr_captured, tensorflow
+from pipeline.tflite_reader import read_tflite
+
+
+@dataclass(frozen=True)
+class TfliteModel:
+    """A .tflite file."""
+
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """64 hexadecimal digits."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def calibration_images(dataset: Dataset, samples: int, seed: int) -> npt.NDArray[np.float32]:
+    """A seeded sample of the training split, without repetition, as the model sees it.
+
+    Returns:
+        (samples, height, width, channels).
+
+    Raises:
+        DataError: the training split is smaller than `samples`.
+    """
+    if samples > len(dataset.train_images):
+        raise DataError(
+            f"convert: {samples} calibration samples asked for, "
+            f"{dataset.name} has {len(dataset.train_images)} training images",
+            "lower [quantization] calibration_samples",
+        )
+    generator = np.random.Generator(np.random.PCG64(seed))
+    chosen = generator.choice(len(dataset.train_images), samples, replace=False)
+    return dataset.scaling.apply(dataset.train_images[chosen])
+
+
+def convert(keras_file: Path, dataset: Dataset, quantization: QuantizationSpec) -> TfliteModel:
+    """Post-training quantization of a .keras file, calibrated on the training split.
+
+    The batch is fixed to 1, so that no shape is computed on the device. Dense layers are
+    quantized per tensor unless `quantization.per_channel_dense`: TFLM of early 2023 computes
+    per-channel ones wrongly without saying so. Names are stripped.
+
+    Returns:
+        The same bytes for the same arguments on the same machine and versions.
+
+    Raises:
+        ModelError: the file is no Keras model, or a float tensor is left after conversion.
+        DataError: see `calibration_images`.
+    """
+    images = calibration_images(dataset, quantization.calibration_samples, quantization.seed)
+    content = _converted(_load(keras_file), images, quantization.per_channel_dense)
+    require_int8(read_tflite(content, keras_file.name))
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    flatbuffer_utils.strip_strings(model)
+    return TfliteModel(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+
+
+def require_int8(graph: Graph) -> None:
+    """Raises ModelError where an input or output is not int8 or any tensor is float32."""
+    for op in graph.operators:
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None and tensor.dtype is DType.FLOAT32:
+                raise ModelError(
+                    f"convert: op {op.index} {op.kind} has float32 tensor {_label(tensor)}",
+                    "the quantizer does not support the layer as it is used",
+                )
+    for role, tensors in (("input", graph.inputs), ("output", graph.outputs)):
+        for tensor in tensors:
+            if tensor.dtype is not DType.INT8:
+                raise ModelError(
+                    f"convert: {role} {_label(tensor)} is {tensor.dtype.value}, not int8"
+                )
+
+
+def _label(tensor: Tensor) -> str:
+    return f"{tensor.index} ({tensor.name})" if tensor.name else str(tensor.index)
+
+
+def _load(keras_file: Path) -> Any:
+    tensorflow()
+    from tf_keras.models import load_model
+
+    try:
+        return load_model(keras_file, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"convert: {keras_file} is not a Keras model: {reason[0]}") from error
+
+
+def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool) -> bytes:
+    tf = tensorflow()
+    inference = tf.function(lambda image: network(image, training=False))
+    concrete = inference.get_concrete_function(
+        tf.TensorSpec((1, *images.shape[1:]), tf.float32, name="image")
+    )
+
+    def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for image in images:
+            yield [image[np.newaxis]]
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    # TensorFlow has no public switch for it.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
+        not per_channel_dense
+    )
+    with native_stderr_captured():
+        return bytes(converter.convert())
