@@ -288,6 +288,11 @@ class FrameReader:
         self.noise_bytes = 0
         self._chunk = bytearray()
 
+    @property
+    def unfinished(self) -> bytes:
+        """What came after the last delimiter: the start of a frame, or text."""
+        return bytes(self._chunk)
+
     def feed(self, data: bytes) -> list[Frame]:
         """Takes the next bytes and gives the frames they complete."""
         frames = []

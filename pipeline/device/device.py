@@ -1,0 +1,360 @@
+"""The host's side of docs/protocol.md over any Link."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import BinaryIO, Self, TypeVar
+
+from pipeline import protocol
+from pipeline.device.link import Link, LinkEndedError
+from pipeline.errors import DeviceError
+
+_GREETING_SEQUENCE = 0
+_LAST_SEQUENCE = 255
+_MOST_RUNS = 0xFFFF
+_LONGEST_TEXT = 120
+
+R = TypeVar("R", bound=protocol.Reply)
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """How long to wait for a device.
+
+    Attributes:
+        greeting_s: from opening the link to the first INFO.
+        hello_s: silence after which a device that may have greeted long ago is asked.
+        reply_s: for a reply to a request that runs no inference.
+        inference_s: for one inference.
+        attempts: how often a request is sent before the device counts as silent.
+    """
+
+    greeting_s: float = 10.0
+    hello_s: float = 2.0
+    reply_s: float = 3.0
+    inference_s: float = 60.0
+    attempts: int = 3
+
+
+@dataclass(frozen=True)
+class Inference:
+    """One inference.
+
+    Attributes:
+        outputs: all outputs end to end in the model's order.
+        ticks: of the device's counter, for the inference alone.
+    """
+
+    outputs: bytes
+    ticks: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Timed inferences on the same input.
+
+    Attributes:
+        ticks: one value for every run, warm-ups excluded, in the order of execution.
+    """
+
+    ticks: tuple[int, ...]
+
+
+class Device:
+    """A device that runs benchmark firmware. A context manager; closes its link.
+
+    Every method raises DeviceError where the device stays silent, ends, restarts, reports an
+    error, or answers what the protocol does not allow.
+
+    Attributes:
+        info: what the device said of itself.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        model_sha256: str | None = None,
+        log: BinaryIO | None = None,
+        limits: TimeLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Waits for the greeting.
+
+        Args:
+            model_sha256: hexadecimal digest of the .tflite that the device must run, if it matters.
+            log: takes every byte as received.
+            clock: seconds; what the time limits are measured with.
+        """
+        self._link = link
+        self._log = log
+        self._limits = limits or TimeLimits()
+        self._clock = clock
+        self._reader = protocol.FrameReader()
+        self._frames: deque[protocol.Frame] = deque()
+        self._sequence = _GREETING_SEQUENCE
+        self._connected = False
+        try:
+            self.info = self._greeting()
+            _check_info(self.info, model_sha256)
+        except BaseException:
+            link.close()
+            raise
+        self._connected = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._link.close()
+
+    @property
+    def noise_bytes(self) -> int:
+        """Received bytes that belong to no valid frame: text and damage."""
+        return self._reader.noise_bytes
+
+    def write_input(self, data: bytes) -> None:
+        """Stages all inputs, end to end in the model's order, for every inference that follows.
+
+        Raises:
+            ValueError: `data` is not as long as the model's inputs.
+        """
+        if len(data) != self.info.input_bytes:
+            raise ValueError(f"{len(data)} bytes of input, the model has {self.info.input_bytes}")
+        for offset in range(0, len(data), self._chunk_bytes):
+            chunk = data[offset : offset + self._chunk_bytes]
+            self._request(protocol.WriteInput(offset, chunk), protocol.Ack, self._limits.reply_s)
+
+    def infer(self, data: bytes) -> Inference:
+        """One inference on `data`, which is staged as by `write_input`."""
+        self.write_input(data)
+        inferred = self._request(protocol.Infer(), protocol.Inferred, self._limits.inference_s)
+        outputs = bytearray()
+        while len(outputs) < self.info.output_bytes:
+            count = min(self._chunk_bytes, self.info.output_bytes - len(outputs))
+            request = protocol.ReadOutput(len(outputs), count)
+            output = self._request(request, protocol.Output, self._limits.reply_s)
+            if (output.offset, len(output.data)) != (request.offset, request.count):
+                raise DeviceError(
+                    f"device: gave {len(output.data)} bytes of output from {output.offset}, "
+                    f"asked for {count} from {request.offset}"
+                )
+            outputs += output.data
+        return Inference(bytes(outputs), inferred.ticks)
+
+    def run(self, warmups: int, runs: int) -> RunResult:
+        """Times inferences on the staged input.
+
+        Args:
+            warmups: untimed inferences before, 0 to 65535.
+            runs: 1 to 65535.
+
+        Raises:
+            DeviceError: also where the device's own statistics are not those of its samples.
+        """
+        if not (0 <= warmups <= _MOST_RUNS and 1 <= runs <= _MOST_RUNS):
+            raise ValueError(
+                f"{warmups} warm-ups and {runs} runs: 1 to {_MOST_RUNS} runs at a time"
+            )
+        request = protocol.Run(warmups, runs)
+        limit_s = self._limits.inference_s * (warmups + 1)
+        ticks, done = self._stream(request, protocol.Sample, protocol.RunDone, limit_s)
+        statistics = (done.runs, done.min_ticks, done.max_ticks, done.total_ticks)
+        if len(ticks) != runs or statistics != (runs, min(ticks), max(ticks), sum(ticks)):
+            raise DeviceError(
+                f"device: its statistics of {done.runs} runs do not match the {len(ticks)} samples "
+                f"it sent ({runs} runs asked for)"
+            )
+        return RunResult(tuple(ticks))
+
+    def profile(self) -> tuple[int, ...]:
+        """Ticks of every step of one inference on the staged input."""
+        return self._steps(protocol.Profile(), protocol.StepTicks)
+
+    def check(self) -> tuple[int, ...]:
+        """CRC-32 over every step's output tensors, in one inference on the staged input."""
+        return self._steps(protocol.Check(), protocol.StepCrc)
+
+    @property
+    def _chunk_bytes(self) -> int:
+        """Longest piece of inputs or outputs in one frame."""
+        return self.info.max_payload - protocol.OFFSET_BYTES
+
+    def _steps(
+        self, request: protocol.Profile | protocol.Check, item: type[protocol.Reply]
+    ) -> tuple[int, ...]:
+        values, done = self._stream(request, item, protocol.Done, self._limits.inference_s)
+        if not len(values) == done.count == self.info.step_count:
+            raise DeviceError(
+                f"device: {_name(request)} gave {len(values)} of {self.info.step_count} steps"
+            )
+        return tuple(values)
+
+    def _request(self, request: protocol.Request, expected: type[R], limit_s: float) -> R:
+        """Sends until the one reply is there: a request may be executed twice."""
+        sequence = self._next_sequence()
+        for _ in range(self._limits.attempts):
+            self._link.write(protocol.encode(request, sequence))
+            reply = self._reply(request, sequence, limit_s)
+            if isinstance(reply, expected):
+                return reply
+            if reply is not None:
+                raise _unexpected(request, reply)
+        raise self._silent(request, limit_s)
+
+    def _stream(
+        self,
+        request: protocol.Request,
+        item: type[protocol.Reply],
+        end: type[R],
+        limit_s: float,
+    ) -> tuple[list[int], R]:
+        """Sends until a complete stream is there: the values of items 0, 1, ... and the end.
+
+        Values of two executions are never mixed: item 0 starts over, a gap spoils what follows.
+        """
+        sequence = self._next_sequence()
+        for _ in range(self._limits.attempts):
+            self._link.write(protocol.encode(request, sequence))
+            values: list[int] = []
+            whole = True
+            while (reply := self._reply(request, sequence, limit_s)) is not None:
+                if isinstance(reply, end):
+                    if whole and len(values) == _count(reply):
+                        return values, reply
+                    break
+                if not isinstance(reply, item):
+                    raise _unexpected(request, reply)
+                index, value = _entry(reply)
+                if index == 0:
+                    values, whole = [], True
+                whole = whole and index == len(values)
+                values.append(value)
+        raise self._silent(request, limit_s)
+
+    def _next_sequence(self) -> int:
+        self._sequence = self._sequence % _LAST_SEQUENCE + 1
+        return self._sequence
+
+    def _reply(
+        self, request: protocol.Request, sequence: int, limit_s: float
+    ) -> protocol.Message | None:
+        """The next message with this sequence number, or None where none comes in time."""
+        deadline = self._clock() + limit_s
+        while (frame := self._frame(deadline)) is not None:
+            if frame.sequence == _GREETING_SEQUENCE and self._connected:
+                raise DeviceError(
+                    f"device: restarted during {_name(request)}{self._last_text()}",
+                    "the staged input is lost: run again",
+                )
+            if frame.sequence != sequence:
+                continue  # late, from a request that was sent twice
+            message = frame.message
+            if isinstance(message, protocol.ErrorReply):
+                raise DeviceError(
+                    f"device: refuses {_name(request)}: error {message.code}, {message.text}"
+                )
+            return message
+        return None
+
+    def _frame(self, deadline: float) -> protocol.Frame | None:
+        """The next frame, or None after `deadline`. Whatever comes in is logged."""
+        while not self._frames:
+            rest_s = deadline - self._clock()
+            if rest_s <= 0:
+                return None
+            try:
+                data = self._link.read(rest_s)
+            except LinkEndedError as error:
+                raise DeviceError(f"{error}{self._last_text()}") from error
+            if self._log is not None:
+                self._log.write(data)
+            self._frames.extend(self._reader.feed(data))
+        return self._frames.popleft()
+
+    def _greeting(self) -> protocol.Info:
+        """Awaits INFO: the greeting's after a reset, or the answer to a HELLO."""
+        end = self._clock() + self._limits.greeting_s
+        while self._clock() < end:
+            deadline = min(end, self._clock() + self._limits.hello_s)
+            while (frame := self._frame(deadline)) is not None:
+                message = frame.message
+                if isinstance(message, protocol.Info):
+                    return message
+            self._link.write(protocol.encode(protocol.Hello(), self._next_sequence()))
+        raise DeviceError(
+            f"device: no greeting within {self._limits.greeting_s:g} s{self._last_text()}",
+            "check that this firmware was flashed, and reset the board",
+        )
+
+    def _silent(self, request: protocol.Request, limit_s: float) -> DeviceError:
+        return DeviceError(
+            f"device: no whole reply to {_name(request)} within {limit_s:g} s, "
+            f"asked {self._limits.attempts} times{self._last_text()}"
+        )
+
+    def _last_text(self) -> str:
+        """What the device said outside of frames since the last one, such as a fault."""
+        text = self._reader.unfinished.decode("ascii", "replace")
+        lines = [line for line in map(str.strip, text.splitlines()) if _readable(line)]
+        return f'; its last text: "{lines[-1][:_LONGEST_TEXT]}"' if lines else ""
+
+
+def _readable(line: str) -> bool:
+    return bool(line) and line.isascii() and line.isprintable()
+
+
+def _check_info(info: protocol.Info, model_sha256: str | None) -> None:
+    if info.protocol != protocol.PROTOCOL_VERSION:
+        raise DeviceError(
+            f"device: speaks protocol {info.protocol}, this host {protocol.PROTOCOL_VERSION}",
+            "flash firmware of this version",
+        )
+    if info.max_payload <= protocol.OFFSET_BYTES:
+        raise DeviceError(f"device: takes payloads of {info.max_payload} bytes only")
+    if model_sha256 is not None and info.model_sha256.hex() != model_sha256:
+        raise DeviceError(
+            f"device: runs the model with sha256 {info.model_sha256.hex()[:16]}..., "
+            f"not {model_sha256[:16]}...",
+            "flash the firmware that was built for this model",
+        )
+
+
+def _count(end: protocol.Message) -> int:
+    """Number of items that the device says it sent."""
+    match end:
+        case protocol.RunDone(runs=count) | protocol.Done(count=count):
+            return count
+    raise TypeError(f"{type(end).__name__} ends no stream")
+
+
+def _entry(item: protocol.Message) -> tuple[int, int]:
+    """Position and value of a stream's item."""
+    match item:
+        case protocol.Sample(index=index, ticks=value):
+            return index, value
+        case protocol.StepTicks(step=index, ticks=value):
+            return index, value
+        case protocol.StepCrc(step=index, crc32=value):
+            return index, value
+    raise TypeError(f"{type(item).__name__} is no item of a stream")
+
+
+def _name(message: protocol.Message) -> str:
+    return type(message).__name__
+
+
+def _unexpected(request: protocol.Request, reply: protocol.Message) -> DeviceError:
+    return DeviceError(f"device: answered {_name(request)} with {_name(reply)}")

@@ -1,0 +1,296 @@
+"""The host's side of the protocol against a scripted device: every fault gives its own line."""
+
+import io
+from collections import deque
+from dataclasses import replace
+
+import pytest
+
+from pipeline import protocol
+from pipeline.device import Device, LinkEndedError, ProcessLink, TimeLimits
+from pipeline.errors import DeviceError, ToolError
+
+SHA256 = bytes(range(32))
+INFO = protocol.Info(
+    1, 16, 25_000_000, 4096, 30, 20, 3, SHA256, "nano33ble_sim", "aot", "0.1.0"
+)  # fmt: skip
+LIMITS = TimeLimits(greeting_s=10, hello_s=2, reply_s=1, inference_s=5, attempts=3)
+GREETING = b"mcu-pipeline nano33ble_sim aot test\r\n" + protocol.encode(INFO, 0)
+TICKS = (160, 176, 160, 192)
+
+
+class FakeDevice:
+    """A link with firmware behind it. Time passes only where the host waits in vain.
+
+    Attributes:
+        faults: applied to the answers of the next requests, in order: a function of the answer's
+            frames that gives the bytes that arrive, or None for no fault.
+    """
+
+    def __init__(self, greeting=GREETING, faults=(), info=INFO):
+        self.now = 0.0
+        self.requests = []
+        self.closed = False
+        self.ended = False
+        self.faults = deque(faults)
+        self._info = info
+        self._arriving = deque([greeting] if greeting else [])
+        self._reader = protocol.FrameReader()
+        self._input = bytearray(info.input_bytes)
+
+    def read(self, limit_s):
+        if self._arriving:
+            return self._arriving.popleft()
+        if self.ended:
+            raise LinkEndedError("device: qemu ended with exit code 99")
+        self.now += limit_s
+        return b""
+
+    def write(self, data):
+        for frame in self._reader.feed(data):
+            self.requests.append(frame)
+            frames = [protocol.encode(reply, frame.sequence) for reply in self._answer(frame)]
+            fault = self.faults.popleft() if self.faults else None
+            arriving = b"".join(frames) if fault is None else fault(frames)
+            if arriving:
+                self._arriving.append(arriving)
+
+    def close(self):
+        self.closed = True
+
+    def _answer(self, frame):
+        match frame.message:
+            case protocol.Hello():
+                return [self._info]
+            case protocol.WriteInput(offset, data):
+                self._input[offset : offset + len(data)] = data
+                return [protocol.Ack()]
+            case protocol.Infer():
+                return [protocol.Inferred(160)]
+            case protocol.ReadOutput(offset, count):
+                return [protocol.Output(offset, bytes(self._input[::-1][offset : offset + count]))]
+            case protocol.Run(_, runs):
+                ticks = TICKS[:runs]
+                done = protocol.RunDone(runs, min(ticks), max(ticks), sum(ticks))
+                return [*(protocol.Sample(i, t) for i, t in enumerate(ticks)), done]
+            case protocol.Profile():
+                return [*(protocol.StepTicks(i, 10 * i) for i in range(3)), protocol.Done(3)]
+            case protocol.Check():
+                return [*(protocol.StepCrc(i, 7 + i) for i in range(3)), protocol.Done(3)]
+
+
+def connect(link, **arguments):
+    arguments = {"limits": LIMITS, **arguments}
+    return Device(link, clock=lambda: link.now, **arguments)
+
+
+def lost(frames):
+    return b""
+
+
+def corrupted(frames):
+    return bytes(b ^ 0x40 if i == 2 else b for i, b in enumerate(b"".join(frames)))
+
+
+def repeated(frames):
+    return b"".join(frames) * 2
+
+
+def noisy(frames):
+    return b"\r\n\0[boot] \xff\0".join([b"brownout", *frames, b"garbage"])
+
+
+def with_error(code, text):
+    def fault(frames):
+        sequence = protocol.FrameReader().feed(frames[0])[0].sequence
+        return protocol.encode(protocol.ErrorReply(code, text), sequence)
+
+    return fault
+
+
+def without(position):
+    return lambda frames: b"".join(frames[:position] + frames[position + 1 :])
+
+
+def restarted(frames):
+    return GREETING
+
+
+INPUT = bytes(range(1, 31))
+
+
+@pytest.mark.parametrize("fault", [None, lost, corrupted, repeated, noisy])
+@pytest.mark.parametrize("at", range(9))
+def test_every_request_survives_a_fault_of_its_answer(at, fault):
+    link = FakeDevice(faults=[None] * at + [fault])
+    log = io.BytesIO()
+    with connect(link, log=log) as device:
+        # 30 bytes in 3 chunks of at most 12, inference, 20 bytes in 2 chunks; then run and steps
+        assert device.infer(INPUT).outputs == INPUT[::-1][:20]
+        assert device.run(warmups=1, runs=4).ticks == TICKS
+        assert device.profile() == (0, 10, 20)
+        assert device.check() == (7, 8, 9)
+    assert len(link.requests) == 9 + (fault in (lost, corrupted))
+    assert link.closed
+    assert log.getvalue().startswith(GREETING)
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_a_gap_in_a_run_is_asked_for_again(position):
+    link = FakeDevice(faults=[without(position)])
+    assert connect(link).run(warmups=0, runs=4).ticks == TICKS
+    assert len(link.requests) == 2
+    assert link.requests[0] == link.requests[1]
+
+
+def test_a_retried_request_is_executed_twice_and_the_second_answer_ignored():
+    late = []
+
+    def delayed(frames):
+        late.extend(frames)
+        return b""
+
+    link = FakeDevice(faults=[delayed, lambda frames: b"".join(late + frames)])
+    device = connect(link)
+    assert device.run(warmups=0, runs=3).ticks == TICKS[:3]
+    assert device.run(warmups=0, runs=4).ticks == TICKS
+
+
+def test_sequence_numbers_wrap_around_the_greetings_zero():
+    link = FakeDevice()
+    device = connect(link)
+    for _ in range(300):
+        device.check()
+    assert [frame.sequence for frame in link.requests] == [i % 255 + 1 for i in range(300)]
+
+
+def test_a_device_that_greeted_long_ago_is_asked():
+    link = FakeDevice(greeting=b"")
+    assert connect(link).info == INFO
+    assert [frame.message for frame in link.requests] == [protocol.Hello()]
+    assert link.now == pytest.approx(2)
+
+
+def test_a_late_noisy_greeting_is_awaited():
+    link = FakeDevice(greeting=b"\x00\xffets Jul 29 2019\r\n", faults=[lost, lost, lost, noisy])
+    assert connect(link).info == INFO
+    assert link.now == pytest.approx(8)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "line"),
+    [
+        (
+            b"",
+            "device: no greeting within 10 s; "
+            "check that this firmware was flashed, and reset the board",
+        ),
+        (
+            b"garbage\0 Hello from the factory demo\r\n",
+            'device: no greeting within 10 s; its last text: "Hello from the factory demo"; '
+            "check that this firmware was flashed, and reset the board",
+        ),
+        (
+            protocol.encode(replace(INFO, protocol=2), 0),
+            "device: speaks protocol 2, this host 1; flash firmware of this version",
+        ),
+        (
+            protocol.encode(replace(INFO, max_payload=4), 0),
+            "device: takes payloads of 4 bytes only",
+        ),
+        (
+            protocol.encode(replace(INFO, model_sha256=bytes(32)), 0),
+            "device: runs the model with sha256 0000000000000000..., not 0001020304050607...; "
+            "flash the firmware that was built for this model",
+        ),
+    ],
+)
+def test_a_device_that_cannot_be_used_is_refused_and_let_go(greeting, line):
+    link = FakeDevice(greeting=greeting, faults=[lost] * 99)
+    with pytest.raises(DeviceError) as error:
+        connect(link, model_sha256=SHA256.hex())
+    assert str(error.value) == line
+    assert link.closed
+    assert link.now <= 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (lost, "device: no whole reply to Run within 10 s, asked 3 times"),
+        (
+            lambda frames: b"\r\nFAULT 00008200\r\n",
+            'device: no whole reply to Run within 10 s, asked 3 times; its last text: "FAULT '
+            '00008200"',
+        ),
+        (with_error(4, "the runtime failed"), "device: refuses Run: error 4, the runtime failed"),
+        (
+            restarted,
+            "device: restarted during Run; the staged input is lost: run again",
+        ),
+        (
+            lambda frames: protocol.encode(protocol.Ack(), 1),
+            "device: answered Run with Ack",
+        ),
+        (
+            lambda frames: (
+                b"".join(frames[:-1]) + protocol.encode(protocol.RunDone(4, 160, 192, 689), 1)
+            ),
+            "device: its statistics of 4 runs do not match the 4 samples it sent "
+            "(4 runs asked for)",
+        ),
+    ],
+)
+def test_a_device_that_fails_gives_one_line(fault, line):
+    link = FakeDevice(faults=[fault] * 3)
+    device = connect(link)
+    with pytest.raises(DeviceError) as error:
+        device.run(warmups=1, runs=4)
+    assert str(error.value) == line
+
+
+def test_a_device_that_ends_is_not_asked_again():
+    link = FakeDevice(faults=[lambda frames: b"\r\nFAULT 00008200\r\n"])
+    device = connect(link)
+    link.ended = True
+    with pytest.raises(DeviceError) as error:
+        device.infer(INPUT)
+    assert str(error.value) == (
+        'device: qemu ended with exit code 99; its last text: "FAULT 00008200"'
+    )
+
+
+def test_fewer_steps_than_the_greeting_said_are_refused():
+    def two_steps(frames):
+        return b"".join(frames[:2]) + protocol.encode(protocol.Done(2), 1)
+
+    with pytest.raises(DeviceError, match="Profile gave 2 of 3 steps"):
+        connect(FakeDevice(faults=[two_steps])).profile()
+
+
+def test_a_process_that_dies_is_reported_with_its_exit_code_and_error():
+    link = ProcessLink(["sh", "-c", "printf 'FAULT 1'; echo no such board >&2; exit 3"])
+    with pytest.raises(DeviceError) as error:
+        Device(link)
+    assert str(error.value) == (
+        'device: sh ended with exit code 3: no such board; its last text: "FAULT 1"'
+    )
+
+
+def test_a_program_that_is_missing_is_named():
+    with pytest.raises(ToolError, match="no-such-emulator cannot be started: No such file"):
+        ProcessLink(["no-such-emulator", "-x"])
+
+
+def test_bytes_pass_a_process_unchanged_and_closing_ends_it():
+    link = ProcessLink(["cat"])
+    data = bytes(range(256)) * 200
+    link.write(data)
+    received = b""
+    while len(received) < len(data):
+        received += link.read(10)
+    assert received == data
+    assert link.read(0.01) == b""
+    link.close()
+    assert link._process.returncode == -9
+    link.close()
