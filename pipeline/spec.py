@@ -1,0 +1,395 @@
+"""TOML -> frozen ExperimentSpec; a mistake is refused with file, line and nearest valid name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
+
+from pipeline.errors import SpecError
+from pipeline.near_miss import suggestion
+from pipeline.toml_text import KeyPath, key_lines, toml_table, toml_value
+
+Optimizer: TypeAlias = Literal["adam", "sgd"]
+QuantizationMode: TypeAlias = Literal["ptq"]
+Runtime: TypeAlias = Literal["aot", "tflm"]
+ParameterValue: TypeAlias = bool | int | float | str | tuple[Any, ...]
+
+# A spec is a page of text; a file larger than this was given by mistake.
+MAX_SPEC_BYTES = 65_536
+_MAX_SEED = 2**32 - 1  # numpy's legacy generators, which Keras seeds, take 32 bits
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What a key's value may be.
+
+    Attributes:
+        wanted: completes "epochs must be ...".
+        accepts: whether a value as tomllib gives it will do.
+        convert: makes the field's value of it.
+        choices: the valid names, where they are few.
+    """
+
+    wanted: str
+    accepts: Callable[[Any], bool]
+    convert: Callable[[Any], Any] = lambda value: value
+    choices: tuple[str, ...] = ()
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _integer(low: int, high: int) -> _Rule:
+    return _Rule(
+        f"an integer from {low} to {high}",
+        lambda value: _is_integer(value) and low <= value <= high,
+    )
+
+
+def _choice(literal: Any) -> _Rule:
+    names: tuple[str, ...] = get_args(literal)
+    listed = " or ".join(f'"{name}"' for name in names)
+    return _Rule(listed, lambda value: value in names, choices=names)
+
+
+_TEXT = _Rule("a text that is not empty", lambda value: isinstance(value, str) and value != "")
+_FOLDER_NAME = _Rule(
+    "letters, digits and _ . + - (it names the run's folder)",
+    lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
+)
+_SWITCH = _Rule("true or false", lambda value: isinstance(value, bool))
+_LEARNING_RATE = _Rule(
+    "a number above 0 and at most 1000",
+    lambda value: (_is_integer(value) or isinstance(value, float)) and 0 < value <= 1000,
+    float,
+)
+_SAMPLES = _Rule(
+    'an integer from 1 to 10000000, or "all"',
+    lambda value: value == "all" or (_is_integer(value) and 1 <= value <= 10_000_000),
+    choices=("all",),
+)
+
+
+def _is_parameter(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_parameter(item) for item in value)
+    return isinstance(value, bool | int | str) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
+
+
+def _frozen(value: Any) -> ParameterValue:
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    return cast(ParameterValue, value)
+
+
+_PARAMETERS = _Rule(
+    "a table of finite numbers, texts, switches or lists of these",
+    lambda value: isinstance(value, dict) and all(map(_is_parameter, value.values())),
+    lambda value: {key: _frozen(item) for key, item in value.items()},
+)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """[model]: an architecture by its registered name, and its parameters' values."""
+
+    name: Annotated[str, _TEXT]
+    parameters: Annotated[Mapping[str, ParameterValue], _PARAMETERS] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """[data]: a data set by its registered name."""
+
+    name: Annotated[str, _TEXT]
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """[training]: seed settles initial weights and the order of the samples."""
+
+    epochs: Annotated[int, _integer(1, 100_000)] = 5
+    batch_size: Annotated[int, _integer(1, 1_000_000)] = 100
+    optimizer: Annotated[Optimizer, _choice(Optimizer)] = "adam"
+    learning_rate: Annotated[float, _LEARNING_RATE] = 0.001
+    seed: Annotated[int, _integer(0, _MAX_SEED)] = 0
+
+
+@dataclass(frozen=True)
+class QuantizationSpec:
+    """[quantization]: seed settles which training samples calibrate the value ranges.
+
+    Attributes:
+        mode: "ptq", post-training quantization to int8.
+        per_channel_dense: a scale per output of a dense layer instead of one for all; TFLM
+            libraries of early 2023 compute garbage from such a file.
+    """
+
+    mode: Annotated[QuantizationMode, _choice(QuantizationMode)] = "ptq"
+    calibration_samples: Annotated[int, _integer(1, 1_000_000)] = 200
+    per_channel_dense: Annotated[bool, _SWITCH] = False
+    seed: Annotated[int, _integer(0, _MAX_SEED)] = 0
+
+
+@dataclass(frozen=True)
+class BoardSpec:
+    """[board]: runtime None is the board's default."""
+
+    id: Annotated[str, _TEXT] = "nano33ble_sim"
+    runtime: Annotated[Runtime | None, _choice(Runtime)] = None
+
+
+@dataclass(frozen=True)
+class BenchmarkSpec:
+    """[benchmark]: timed inferences, those before them that do not count, and test samples sent.
+
+    Attributes:
+        samples: how many of the test split's first samples are validated and classified on the
+            device.
+    """
+
+    runs: Annotated[int, _integer(1, 1_000_000)] = 30
+    warmups: Annotated[int, _integer(0, 1_000_000)] = 3
+    samples: Annotated[int | Literal["all"], _SAMPLES] = 1000
+
+
+@dataclass(frozen=True)
+class ExperimentSpec:
+    """One experiment; each stage receives its own section only.
+
+    Attributes:
+        name: first part of the run folder's name; the spec file's name where it is not given.
+    """
+
+    name: Annotated[str, _FOLDER_NAME]
+    model: ModelSpec
+    data: DataSpec
+    training: TrainingSpec = TrainingSpec()
+    quantization: QuantizationSpec = QuantizationSpec()
+    board: BoardSpec = BoardSpec()
+    benchmark: BenchmarkSpec = BenchmarkSpec()
+
+
+_SECTIONS: dict[str, type[Any]] = {
+    "model": ModelSpec,
+    "data": DataSpec,
+    "training": TrainingSpec,
+    "quantization": QuantizationSpec,
+    "board": BoardSpec,
+    "benchmark": BenchmarkSpec,
+}
+
+
+@dataclass(frozen=True)
+class KnownNames:
+    """What the registries have, so that a spec's mistake is found before any stage runs.
+
+    Attributes:
+        models: model -> names of its parameters.
+        data_sets: names.
+        boards: board id -> ids of its runtimes.
+    """
+
+    models: Mapping[str, Collection[str]]
+    data_sets: Collection[str]
+    boards: Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A TOML file that was read: its values, and the place of each for messages."""
+
+    path: Path
+    text: str
+    values: Mapping[str, Any]
+
+    def error(self, keys: KeyPath, message: str, remedy: str | None = None) -> SpecError:
+        """An error at the innermost of `keys` that the file has."""
+        lines = key_lines(self.text)
+        while keys and keys not in lines:
+            keys = keys[:-1]
+        return _error_at(self.path, lines.get(keys, 1), message, remedy)
+
+
+def _error_at(path: Path, line: int, message: str, remedy: str | None = None) -> SpecError:
+    return SpecError(f"{path}:{line}: {message}", remedy)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SPEC_BYTES + 1)
+    except OSError as error:
+        raise SpecError(f"{path}: the spec cannot be read: {error.strerror}") from error
+    if len(content) > MAX_SPEC_BYTES:
+        raise SpecError(f"{path}: a spec has at most {MAX_SPEC_BYTES} bytes, this file has more")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _error_at(path, line, "not UTF-8 text") from error
+
+
+def _parse(path: Path, text: str) -> _Document:
+    try:
+        return _Document(path, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        # The place stands in the message only: "(at line 3, column 5)", "(at end of document)".
+        reason, _, place = str(error).rpartition(" (at ")
+        number = re.match(r"line (\d+)", place)
+        line = int(number[1]) if number else max(1, len(text.splitlines()))
+        raise _error_at(path, line, f"not TOML: {reason}") from error
+    except (RecursionError, ValueError) as error:  # brackets 1,000 deep; a number of 5,000 digits
+        raise SpecError(f"{path}: not a spec: nested too deep, or a number too long") from error
+
+
+def _rules(cls: type[Any]) -> dict[str, _Rule]:
+    """Key -> rule of the fields that have one."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {
+        key: hint.__metadata__[0] for key, hint in hints.items() if get_origin(hint) is Annotated
+    }
+
+
+def _section(document: _Document, title: str, cls: type[Any], values: Any) -> Any:
+    """Builds a section's dataclass. Raises SpecError at the first mistake."""
+    if not isinstance(values, dict):
+        raise document.error((title,), f"[{title}] must be a table, once")
+    rules = _rules(cls)
+    for name in values:
+        if name not in rules:
+            raise document.error(
+                (title, name), f'[{title}] unknown key "{name}"', suggestion(name, rules)
+            )
+    for key in dataclasses.fields(cls):
+        required = key.default is key.default_factory  # both are MISSING
+        if required and key.name not in values:
+            raise document.error((title,), f'[{title}] lacks the key "{key.name}"')
+    return cls(
+        **{
+            name: _value(document, (title, name), f"[{title}] {name}", rules[name], value)
+            for name, value in values.items()
+        }
+    )
+
+
+def _value(document: _Document, keys: KeyPath, title: str, rule: _Rule, value: Any) -> Any:
+    if rule.accepts(value):
+        return rule.convert(value)
+    raise document.error(
+        keys,
+        f"{title} must be {rule.wanted}, it is {toml_value(value)}",
+        suggestion(value, rule.choices) if isinstance(value, str) and rule.choices else None,
+    )
+
+
+def _check_names(document: _Document, spec: ExperimentSpec, known: KnownNames) -> None:
+    def check(keys: KeyPath, what: str, name: str, names: Collection[str]) -> None:
+        if name not in names:
+            raise document.error(
+                keys, f'[{keys[0]}] unknown {what} "{name}"', suggestion(name, names)
+            )
+
+    check(("model", "name"), "model", spec.model.name, known.models)
+    for parameter in spec.model.parameters:
+        check(
+            ("model", "parameters", parameter),
+            f"parameter of {spec.model.name}",
+            parameter,
+            known.models[spec.model.name],
+        )
+    check(("data", "name"), "data set", spec.data.name, known.data_sets)
+    check(("board", "id"), "board", spec.board.id, known.boards)
+    if spec.board.runtime is not None:
+        check(
+            ("board", "runtime"),
+            f"runtime of {spec.board.id}",
+            spec.board.runtime,
+            known.boards[spec.board.id],
+        )
+
+
+def _default_name(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).lstrip(".+-") or "experiment"
+
+
+def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> ExperimentSpec:
+    """A spec's text as an ExperimentSpec; keys that are not given have their defaults.
+
+    Args:
+        text: the TOML document.
+        path: for messages, and for the default name.
+        known: what names of models, parameters, data sets, boards and runtimes are held against;
+            None takes any.
+
+    Raises:
+        SpecError: "FILE:LINE: [section] what is wrong; nearest valid name or what is valid".
+    """
+    document = _parse(path, text)
+    for name, value in document.values.items():
+        if name == "name" or name in _SECTIONS:
+            continue
+        what = f"section [{name}]" if isinstance(value, dict) else f'key "{name}"'
+        names = ("name", *_SECTIONS)
+        raise document.error((name,), f"unknown {what}", suggestion(name, names))
+    sections = {
+        title: _section(document, title, cls, document.values.get(title, {}))
+        for title, cls in _SECTIONS.items()
+    }
+    given = document.values.get("name", _default_name(path))
+    name = _value(document, ("name",), "name", _FOLDER_NAME, given)
+    spec = ExperimentSpec(name=name, **sections)
+    if known is not None:
+        _check_names(document, spec, known)
+    return spec
+
+
+def read_spec(path: Path, known: KnownNames | None = None) -> ExperimentSpec:
+    """`parse_spec` of a file. Raises SpecError also where the file cannot be read."""
+    return parse_spec(_read_text(path), path, known)
+
+
+def with_overrides(
+    spec: ExperimentSpec,
+    *,
+    board: str | None = None,
+    runtime: Runtime | None = None,
+    seed: int | None = None,
+) -> ExperimentSpec:
+    """The spec with what the command line says instead; None leaves a value.
+
+    Another board without a runtime gets that board's default: the spec's runtime was chosen for
+    the spec's board.
+    """
+    if board is not None and board != spec.board.id:
+        spec = dataclasses.replace(spec, board=BoardSpec(board))
+    if runtime is not None:
+        spec = dataclasses.replace(spec, board=dataclasses.replace(spec.board, runtime=runtime))
+    if seed is not None:
+        spec = dataclasses.replace(
+            spec,
+            training=dataclasses.replace(spec.training, seed=seed),
+            quantization=dataclasses.replace(spec.quantization, seed=seed),
+        )
+    return spec
+
+
+def dump_spec(spec: ExperimentSpec) -> str:
+    """The spec with every default written out: `parse_spec` of it gives an equal spec."""
+    blocks = [f"name = {toml_value(spec.name)}"]
+    for title in _SECTIONS:
+        section = dataclasses.asdict(getattr(spec, title))
+        tables = {key: value for key, value in section.items() if isinstance(value, dict)}
+        blocks.append(toml_table(title, {k: v for k, v in section.items() if k not in tables}))
+        blocks.extend(toml_table(f"{title}.{key}", table) for key, table in tables.items() if table)
+    return "\n\n".join(blocks) + "\n"
