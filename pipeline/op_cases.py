@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.graph import DType, Quantization, Shape
-from pipeline.op_rules import INT8_MAX, INT8_MIN
+from pipeline.op_rules import INT8_MAX, INT8_MIN, Padding, WindowAxis, window_axis
 from pipeline.tflite_writer import TfliteWriter
 
 Value = TypeVar("Value")
@@ -109,3 +109,53 @@ def zero_point_labels(role: str, zero_point: int) -> frozenset[str]:
 def zero_point_options(*roles: str) -> frozenset[str]:
     """All labels that `zero_point_labels` gives for the roles."""
     return frozenset(f"{role} zero point {end}" for role in roles for end in (INT8_MIN, INT8_MAX))
+
+
+WINDOW_OPTIONS = frozenset(
+    {"SAME", "VALID", "asymmetric SAME", "stride above 1", "wide image", "1x1 kernel"}
+)
+
+
+@dataclass(frozen=True)
+class WindowDraw:
+    """Random windows over a random image; image and output sizes are in the axes."""
+
+    rows: WindowAxis
+    columns: WindowAxis
+    padding: Padding
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Those of WINDOW_OPTIONS that the draw exercises."""
+        axes = (self.rows, self.columns)
+        same = self.padding is Padding.SAME
+        found = {
+            self.padding.name: True,
+            "asymmetric SAME": same and any(_behind(a) > a.padding for a in axes),
+            "stride above 1": any(a.stride > 1 for a in axes),
+            "wide image": self.columns.input > 8 * self.rows.input,
+            "1x1 kernel": all(a.kernel == 1 for a in axes),
+        }
+        return frozenset(label for label, holds in found.items() if holds)
+
+
+def _behind(axis: WindowAxis) -> int:
+    """Elements that the last window reaches behind the image."""
+    return (axis.output - 1) * axis.stride + axis.extent - axis.padding - axis.input
+
+
+def draw_windows(rng: np.random.Generator, largest_dilation: int = 1) -> WindowDraw:
+    """Draws image size, kernel, stride, dilation and padding such that VALID windows fit."""
+    height, width = between(rng, 1, 9), between(rng, 1, 9)
+    largest_kernel = 1 if chance(rng, 0.15) else 5
+    if chance(rng, 0.15):
+        height, width = between(rng, 1, 2), between(rng, 17, 40)
+    padding = pick(rng, (Padding.SAME, Padding.VALID))
+    axes = []
+    for size in (height, width):
+        kernel, stride = between(rng, 1, largest_kernel), pick(rng, (1, 1, 2, 3))
+        dilation = between(rng, 1, largest_dilation)
+        if padding is Padding.VALID:
+            kernel = min(kernel, (size - 1) // dilation + 1)
+        axes.append(window_axis(size, kernel, stride, dilation, padding))
+    return WindowDraw(axes[0], axes[1], padding)

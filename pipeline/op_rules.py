@@ -20,6 +20,8 @@ from pipeline.graph import DType, Operator, Quantization, Shape, Tensor
 from pipeline.ops import require
 
 INT8_MIN, INT8_MAX = -128, 127
+LARGEST_RANK = 6  # of TFLM's shapes
+LARGEST_WINDOW = 1 << 15
 # A multiplier with a larger left shift does not fit a 32-bit accumulator.
 _LARGEST_LEFT_SHIFT = 30
 
@@ -128,6 +130,26 @@ def require_output_shapes(op: Operator, expected: Sequence[Shape]) -> None:
         declared == tuple(expected),
         f"its output shape must be {_shapes(expected)}, the file says {_shapes(declared)}",
     )
+
+
+def require_at_most_rank(op: Operator, tensor: Tensor, rank: int, role: str) -> None:
+    require(
+        op,
+        len(tensor.shape) <= rank,
+        f"{role} must have at most {rank} dimensions, its shape is {tensor.shape}",
+    )
+
+
+def kernel_input(tensor: Tensor, name: str) -> Tensor | ConstArray:
+    """A tensor as a kernel's input: itself, or an array of that name where it is constant."""
+    return tensor if tensor.data is None else ConstArray(name, tensor.data)
+
+
+def no_macs(_op: Operator) -> int:
+    """0: by the convention of TFLite's and MLPerf Tiny's counts, only operators that sum products
+    (convolutions, matrix products) have multiply-accumulates; elementwise ones, MUL too, have none.
+    """
+    return 0
 
 
 def require_fused_activation(op: Operator, activation: Activation) -> None:
@@ -268,24 +290,38 @@ class WindowAxis:
         return self.padding == 0 and (self.output - 1) * self.stride + self.extent <= self.input
 
 
-def require_window(
-    op: Operator, size: int, kernel: int, stride: int, dilation: int, padding: Padding
-) -> WindowAxis:
-    """The window along an axis of `size` elements, as TFLite's ComputePaddingHeightWidth."""
-    require(
-        op,
-        min(size, kernel, stride, dilation) >= 1,
-        f"kernel, stride and dilation must be at least 1, they are {kernel}, {stride}, {dilation}",
-    )
+def window_axis(size: int, kernel: int, stride: int, dilation: int, padding: Padding) -> WindowAxis:
+    """The windows along an axis of `size` elements, as TFLite's ComputePaddingHeightWidth.
+
+    All arguments must be at least 1.
+    """
     extent = (kernel - 1) * dilation + 1
     if padding is Padding.SAME:
         output = -(-size // stride)
     else:
         output = (size - extent) // stride + 1
-    require(
-        op,
-        output >= 1,
-        f"with VALID padding the window ({extent} elements) must fit the input ({size})",
-    )
     total = max((output - 1) * stride + extent - size, 0)
     return WindowAxis(size, kernel, stride, dilation, total // 2, output)
+
+
+def require_window(
+    op: Operator, size: int, kernel: int, stride: int, dilation: int, padding: Padding
+) -> WindowAxis:
+    """`window_axis` of attributes that a file gives; refuses what the kernels cannot slide."""
+    require(
+        op,
+        min(kernel, stride, dilation) >= 1,
+        f"kernel, stride and dilation must be at least 1, they are {kernel}, {stride}, {dilation}",
+    )
+    window = window_axis(size, kernel, stride, dilation, padding)
+    require(
+        op,
+        window.extent <= LARGEST_WINDOW,
+        f"a window must span at most {LARGEST_WINDOW} elements, it spans {window.extent}",
+    )
+    require(
+        op,
+        window.output >= 1,
+        f"with VALID padding the window ({window.extent} elements) must fit the input ({size})",
+    )
+    return window

@@ -31,4 +31,12 @@ static inline int8_t clamp_s8(int32_t x, int32_t low, int32_t high) {
   return (int8_t)(x < low ? low : (x > high ? high : x));
 }
 
+/* An int8 output from an accumulator; low and high are its activation range. The sum wraps where a
+ * left shift has left 32 bits, as in TensorFlow Lite Micro's build. */
+static inline int8_t requantize_s8(int32_t x, int32_t multiplier, int32_t shift,
+                                   int32_t zero_point, int32_t low, int32_t high) {
+  const uint32_t scaled = (uint32_t)requantize(x, multiplier, shift);
+  return clamp_s8((int32_t)(scaled + (uint32_t)zero_point), low, high);
+}
+
 #endif

@@ -1,0 +1,43 @@
+/* Two-dimensional convolution, int8, any kernel, stride, dilation, padding and group count.
+ *
+ * input   int8 [batches][input_height][input_width][input_channels]
+ * output  int8 [batches][output_height][output_width][output_channels]
+ *
+ * Taps outside the image add nothing. Output channel c reads the kernel_channels input channels of
+ * its group, c / (output_channels / groups), where groups = input_channels / kernel_channels.
+ * No sum of products may leave 32 bits. */
+#ifndef CONV_2D_S8_H
+#define CONV_2D_S8_H
+
+#include <stdint.h>
+
+typedef struct {
+  int32_t batches;
+  int32_t input_height;
+  int32_t input_width;
+  int32_t input_channels;
+  int32_t output_height;
+  int32_t output_width;
+  int32_t output_channels;
+  int32_t kernel_height;
+  int32_t kernel_width;
+  int32_t kernel_channels;
+  int32_t stride_height;
+  int32_t stride_width;
+  int32_t dilation_height;
+  int32_t dilation_width;
+  int32_t padding_top;
+  int32_t padding_left;
+  int32_t input_zero_point;
+  int32_t output_zero_point;
+  int32_t output_low; /* activation range, within -128..127 */
+  int32_t output_high;
+  const int8_t *weights;      /* [output_channels][kernel_height][kernel_width][kernel_channels] */
+  const int32_t *bias;        /* [output_channels] */
+  const int32_t *multipliers; /* [output_channels], Q0.31 */
+  const int8_t *shifts;       /* [output_channels], -31..30, positive to the left */
+} conv_2d_s8_params;
+
+void conv_2d_s8(const conv_2d_s8_params *params, const int8_t *input, int8_t *output);
+
+#endif
