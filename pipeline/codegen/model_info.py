@@ -21,7 +21,6 @@ def render_model_info(graph: Graph, name: str, sha256: str) -> dict[str, str]:
         version=__version__,
         name=re.sub(r"[^\w.-]", "_", name, flags=re.ASCII),
         sha256_bytes=[f"0x{byte:02x}" for byte in bytes.fromhex(sha256)],
-        operator_count=len(graph.operators),
         input_bytes=sum(tensor.size_bytes for tensor in graph.inputs),
         output_bytes=sum(tensor.size_bytes for tensor in graph.outputs),
         operator_count=len(graph.operators),
