@@ -2,6 +2,8 @@
  * Cortex-M System Design Kit (CMSDK) on a 25 MHz clock; register layouts: Arm DDI 0479. */
 #include "port.h"
 
+#include <stdbool.h>
+
 typedef struct {
   volatile uint32_t data;
   volatile uint32_t state;
@@ -21,19 +23,27 @@ enum {
   UART_RECEIVE_FULL = 1 << 1,
   UART_TRANSMIT_ENABLE = 1 << 0,
   UART_RECEIVE_ENABLE = 1 << 1,
+  UART_RECEIVE_INTERRUPT_ENABLE = 1 << 3,
+  UART_RECEIVE_INTERRUPT = 1 << 1,
   UART_MIN_DIVISOR = 16,
+  UART_RECEIVE_IRQ = 1 << 0, /* interrupt 0 */
   TIMER_ENABLE = 1 << 0,
   CLOCK_HZ = 25000000,
 };
 
 static cmsdk_timer *const timer = (cmsdk_timer *)0x40000000;
 static cmsdk_uart *const uart = (cmsdk_uart *)0x40004000;
+static volatile uint32_t *const nvic_enable = (volatile uint32_t *)0xe000e100;
+static volatile uint32_t *const nvic_clear_pending = (volatile uint32_t *)0xe000e280;
 
 const char *port_name(void) { return "nano33ble_sim"; }
 
 void port_init(void) {
   uart->baud_divisor = UART_MIN_DIVISOR;
-  uart->control = UART_TRANSMIT_ENABLE | UART_RECEIVE_ENABLE;
+  uart->control = UART_TRANSMIT_ENABLE | UART_RECEIVE_ENABLE | UART_RECEIVE_INTERRUPT_ENABLE;
+  /* Masked: the pending interrupt ends a WFI, and no handler ever runs. */
+  __asm__ volatile("cpsid i");
+  *nvic_enable = UART_RECEIVE_IRQ;
   timer->reload = UINT32_MAX;
   timer->value = UINT32_MAX;
   timer->control = TIMER_ENABLE;
@@ -47,8 +57,21 @@ void port_write(const uint8_t *bytes, size_t count) {
   }
 }
 
+static bool has_received(void) { return (uart->state & UART_RECEIVE_FULL) != 0; }
+
+/* Sleeps until a byte arrives: a guest that polls keeps QEMU from fetching the byte it waits for,
+ * and a processor of the host busy. */
+static void wait_for_byte(void) {
+  uart->interrupt = UART_RECEIVE_INTERRUPT;
+  *nvic_clear_pending = UART_RECEIVE_IRQ;
+  if (!has_received()) {
+    __asm__ volatile("wfi");
+  }
+}
+
 int port_read(void) {
-  if (!(uart->state & UART_RECEIVE_FULL)) {
+  if (!has_received()) {
+    wait_for_byte();
     return -1;
   }
   return (int)(uart->data & 0xff);
