@@ -126,9 +126,7 @@ def _reciprocal_of_half_sum(value: int) -> int:
     mul = saturating_rounding_doubling_high_mul
     half_denominator = (value + INT32_MAX + 1) // 2
     one = 1 << 29
-    x = fixed_point_constant(48 / 17, 2) + mul(
-        half_denominator, fixed_point_constant(-32 / 17, 2)
-    )
+    x = fixed_point_constant(48 / 17, 2) + mul(half_denominator, fixed_point_constant(-32 / 17, 2))
     for _ in range(3):
         residual = one - mul(half_denominator, x)
         x += saturating_shift_left(mul(x, residual), 2)
