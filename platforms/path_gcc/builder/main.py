@@ -50,7 +50,8 @@ env.Append(
         *machine_flags,
         *board.get("build.link_flags"),
         "-Wl,--gc-sections,--fatal-warnings",
-        "-Wl,-Map,$BUILD_DIR/firmware.map",
+        # Substituted here, so that SCons does not split a path at its blanks.
+        f"-Wl,-Map,{env.subst('$BUILD_DIR')}/firmware.map",
     ],
     LIBS=["m"],
 )
