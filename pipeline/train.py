@@ -195,21 +195,35 @@ def _save(network: Any, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         saved = Path(folder) / "model.keras"
         network.save(saved, save_format="keras")
-        content = _without_dates(saved.read_bytes())
+        content = _reproducible(saved.read_bytes())
         temporary = Path(folder) / path.name
         temporary.write_bytes(content)
         temporary.replace(path)
 
 
-def _without_dates(archive: bytes) -> bytes:
-    """The same .keras archive with fixed dates in its directory and its metadata."""
+def _reproducible(archive: bytes) -> bytes:
+    """The same .keras archive without what differs between two equal trainings."""
     result = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(result, "w") as target:
         for member in source.infolist():
             content = source.read(member)
-            if member.filename == "metadata.json":
-                metadata = json.loads(content)
-                del metadata["date_saved"]
-                content = json.dumps(metadata).encode()
+            if member.filename.endswith(".json"):
+                values = _without_run_marks(json.loads(content), {})
+                content = json.dumps(values).encode()
             target.writestr(zipfile.ZipInfo(member.filename, _ARCHIVE_DATE), content)
     return result.getvalue()
+
+
+def _without_run_marks(value: Any, numbers: dict[int, int]) -> Any:
+    """Drops the date of saving, and numbers shared objects, which Keras names by address."""
+    if isinstance(value, list):
+        return [_without_run_marks(item, numbers) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {
+        key: _without_run_marks(item, numbers) for key, item in value.items() if key != "date_saved"
+    }
+    if "shared_object_id" in result:
+        address = result["shared_object_id"]
+        result["shared_object_id"] = numbers.setdefault(address, len(numbers))
+    return result
