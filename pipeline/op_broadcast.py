@@ -19,6 +19,7 @@ from pipeline.op_cases import (
     between,
     chance,
     draw_int8,
+    draw_scale,
     draw_zero_point,
     int8_operand,
     pick,
@@ -183,7 +184,7 @@ def draw_binary_inputs(
         operand = int8_operand(shape, quantizations[0])
         return operand, operand, shape, _shape_labels(shape, shape) | {"same tensor twice"}
     for i in range(2):
-        if chance(rng, 0.5):
+        if chance(rng, 0.65):
             shapes[i] = _reduced(rng, shape)
     constant = pick(rng, (None, None, 0, 1))
     operands = [
@@ -201,29 +202,29 @@ def _reduced(rng: np.random.Generator, shape: Shape) -> Shape:
     """The shape with some axes 1, and maybe without leading axes; a scalar at times."""
     if chance(rng, 0.15):
         return pick(rng, ((), (1,)))
-    reduced = tuple(1 if chance(rng, 0.4) else extent for extent in shape)
+    reduced = tuple(1 if chance(rng, 0.5) else extent for extent in shape)
     return reduced[between(rng, 0, len(shape) - 1) :] if chance(rng, 0.4) else reduced
 
 
 def draw_binary_output(
-    rng: np.random.Generator, scale: float, low: float, high: float
+    rng: np.random.Generator, scales: tuple[float, float], low: float, high: float
 ) -> tuple[Quantization, Activation]:
-    """An output quantization of that scale and an activation, such that outputs mostly vary.
+    """An output quantization and a fused activation, such that outputs mostly vary.
 
     Args:
+        scales: between which to draw the output's.
         low: lower end of the real results that are likely.
         high: their upper end.
     """
     for _ in range(1 if chance(rng, 0.05) else 50):
-        quantization = Quantization((scale,), (draw_zero_point(rng),))
+        scale, zero_point = draw_scale(rng, *scales), draw_zero_point(rng)
         activation = pick(rng, FUSED_ACTIVATIONS)
-        zero_point = quantization.zero_points[0]
         ends = activation_range(activation, scale, zero_point)
         bottom = max(low, scale * (ends[0] - zero_point))
         top = min(high, scale * (ends[1] - zero_point))
         if top - bottom > max(4 * scale, (high - low) / 4):
             break
-    return quantization, activation
+    return Quantization((scale,), (zero_point,)), activation
 
 
 def likely_range(quantization: Quantization) -> tuple[float, float]:

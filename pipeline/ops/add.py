@@ -27,7 +27,6 @@ from pipeline.op_cases import (
     chance,
     draw_quantization,
     draw_zero_point,
-    float32,
     int8_operand,
     single_op_model,
     zero_point_labels,
@@ -86,18 +85,17 @@ def _draw(rng: np.random.Generator) -> ops.SingleOpCase:
     assert a.quantization is not None
     assert b.quantization is not None
     larger = max(a.quantization.scales + b.quantization.scales)
-    # The sum spans up to twice the larger input's range: below a ratio of 1 it saturates.
-    ratio = float(np.exp(rng.uniform(np.log(0.25), np.log(3.0))))
+    # The sum spans up to twice the larger input's range; an output of a smaller scale saturates.
     ranges = likely_range(a.quantization), likely_range(b.quantization)
     output, activation = draw_binary_output(
-        rng, float32(larger * ratio), ranges[0][0] + ranges[1][0], ranges[0][1] + ranges[1][1]
+        rng, (0.25 * larger, 3 * larger), ranges[0][0] + ranges[1][0], ranges[0][1] + ranges[1][1]
     )
     options = schema.AddOptionsT()
     options.fusedActivationFunction = activation.value
     model = single_op_model("ADD", [a, b], [int8_operand(shape, output)], options)
     labels |= {f"fused {activation.name}"}
     labels |= {"equal scales" if a.quantization.scales == b.quantization.scales else "two scales"}
-    labels |= {"saturating output"} if ratio < 1 else set()
+    labels |= {"saturating output"} if output.scales[0] < larger else set()
     for role, quantization in (
         ("input 0", a.quantization),
         ("input 1", b.quantization),

@@ -23,8 +23,8 @@ from pipeline.op_broadcast import (
     require_binary,
 )
 from pipeline.op_cases import (
+    chance,
     draw_quantization,
-    float32,
     int8_operand,
     single_op_model,
     zero_point_labels,
@@ -77,17 +77,20 @@ def _draw(rng: np.random.Generator) -> ops.SingleOpCase:
     assert a.quantization is not None
     assert b.quantization is not None
     # Products reach 2^16 steps; some 256 of them per output step fill the output's range.
-    ratio = float(np.exp(rng.uniform(np.log(0.3), np.log(256.0))))
-    scale = float32(a.quantization.scales[0] * b.quantization.scales[0] * ratio)
+    step = a.quantization.scales[0] * b.quantization.scales[0]
+    scales = (0.3 * step, 0.9 * step) if chance(rng, 0.15) else (step, 256 * step)
     first, second = likely_range(a.quantization), likely_range(b.quantization)
     products = [x * y for x in first for y in second]
     if a is b:
         products = [x * x for x in first] + ([0.0] if first[0] < 0 < first[1] else [])
-    output, activation = draw_binary_output(rng, scale, min(products), max(products))
+    output, activation = draw_binary_output(rng, scales, min(products), max(products))
     options = schema.MulOptionsT()
     options.fusedActivationFunction = activation.value
     model = single_op_model("MUL", [a, b], [int8_operand(shape, output)], options)
-    labels |= {f"fused {activation.name}", "left shift" if ratio < 1 else "right shift"}
+    labels |= {
+        f"fused {activation.name}",
+        "left shift" if output.scales[0] < step else "right shift",
+    }
     for role, quantization in (
         ("input 0", a.quantization),
         ("input 1", b.quantization),
