@@ -38,9 +38,9 @@ can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 missing_packages() {
     local python
     if ! python=$(find_python); then
-        printf '%s\n' python3 python3-venv
+        printf '%s\n' python3.11 python3.11-venv
     elif [[ ! -x $VENV/bin/python ]] && ! can_make_venv "$python"; then
-        echo python3-venv
+        echo python3.11-venv
     fi
     if ! command -v gcc >/dev/null; then
         printf '%s\n' gcc libc6-dev
