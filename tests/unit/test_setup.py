@@ -123,7 +123,10 @@ PIP = [
 ]
 VENV = "python3 -m venv --clear .venv"
 APT_INSTALL = "apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends"
-ALL_PACKAGES = "python3.11 python3.11-venv gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+ALL_PACKAGES = (
+    "python3.11 python3.11-venv gcc libc6-dev "
+    "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+)
 
 
 def test_a_bare_machine_gets_everything_once(machine: Machine) -> None:
