@@ -10,10 +10,12 @@ import numpy as np
 from pipeline import op_cases as cases
 from pipeline import op_rules as rules
 from pipeline.aot.program import FieldValue
+from pipeline.fixed_point import INT32_MAX
 from pipeline.graph import Operator
 from pipeline.op_cases import WindowDraw
 from pipeline.op_rules import Activation, Padding, WindowAxis
 from pipeline.op_weighted_sum import WEIGHTED_SUM_OPTIONS
+from pipeline.ops import require
 
 
 @dataclass(frozen=True)
@@ -47,32 +49,26 @@ def parse_convolution(raw: Any, type_name: str) -> ConvolutionAttributes | None:
 
 def require_windows(op: Operator) -> tuple[WindowAxis, WindowAxis]:
     """The windows along height and width of a convolution with 4-D NHWC input and weights."""
-    attributes = rules.require_attributes(op, ConvolutionAttributes)
+    a = rules.require_attributes(op, ConvolutionAttributes)
     rules.require_operands(op, (2, 3))
     image = rules.require_input(op, 0, "input")
     weights = rules.require_input(op, 1, "weights")
     rules.require_rank(op, image, (4,), "input")
     rules.require_rank(op, weights, (4,), "weights")
-    _, height, width, _ = image.shape
+    _, height, width, channels = image.shape
     _, kernel_height, kernel_width, _ = weights.shape
-    return (
-        rules.require_window(
-            op,
-            height,
-            kernel_height,
-            attributes.stride_height,
-            attributes.dilation_height,
-            attributes.padding,
-        ),
-        rules.require_window(
-            op,
-            width,
-            kernel_width,
-            attributes.stride_width,
-            attributes.dilation_width,
-            attributes.padding,
-        ),
+    rows = rules.require_window(
+        op, height, kernel_height, a.stride_height, a.dilation_height, a.padding
     )
+    columns = rules.require_window(
+        op, width, kernel_width, a.stride_width, a.dilation_width, a.padding
+    )
+    require(
+        op,
+        max(rows.extent * width, columns.extent) * channels <= INT32_MAX,
+        "a window must span less than 2^31 bytes of the input",
+    )
+    return rows, columns
 
 
 def window_params(op: Operator) -> dict[str, FieldValue]:

@@ -22,8 +22,7 @@ from pipeline.ops import require
 INT8_MIN, INT8_MAX = -128, 127
 LARGEST_RANK = 6  # of TFLM's shapes
 LARGEST_WINDOW = 1 << 15
-# A multiplier with a larger left shift does not fit a 32-bit accumulator.
-_LARGEST_LEFT_SHIFT = 30
+_FACTOR_LIMIT = 1 << 29  # a shift of 30
 
 Attributes = TypeVar("Attributes")
 
@@ -74,8 +73,8 @@ def require_operands(op: Operator, inputs: Sequence[int], outputs: int = 1) -> N
     require(
         op,
         len(op.inputs) in inputs and len(op.outputs) == outputs,
-        f"{_either(inputs)} inputs and {outputs} output(s) are, it has {len(op.inputs)} "
-        f"and {len(op.outputs)}",
+        f"it must have {_either(inputs)} input(s) and {outputs} output(s), it has "
+        f"{len(op.inputs)} and {len(op.outputs)}",
     )
 
 
@@ -156,11 +155,12 @@ def require_fused_activation(op: Operator, activation: Activation) -> None:
     require(
         op,
         activation in FUSED_ACTIVATIONS,
-        f"fused {', '.join(a.name for a in FUSED_ACTIVATIONS)} are, not {activation.name}",
+        f"its fused activation must be {_either(a.name for a in FUSED_ACTIVATIONS)}, it is "
+        f"{activation.name}",
     )
 
 
-def _either(values: Iterable[int]) -> str:
+def _either(values: Iterable[int | str]) -> str:
     return " or ".join(str(value) for value in values)
 
 
@@ -219,13 +219,13 @@ class Requantization:
 
 
 def require_requantization(op: Operator, factors: Sequence[float]) -> Requantization:
-    """Fixed-point form of real factors; refuses 2^30 and above."""
-    pairs = [quantize_multiplier(factor) for factor in factors]
+    """Fixed-point form of real factors; refuses 2^29 and above."""
     require(
         op,
-        all(shift <= _LARGEST_LEFT_SHIFT for _, shift in pairs),
-        "input scale x weight scale / output scale must be below 2^30",
+        all(factor < _FACTOR_LIMIT for factor in factors),
+        "the scales of its inputs / its output's must be below 2^29",
     )
+    pairs = [quantize_multiplier(factor) for factor in factors]
     return Requantization(tuple(m for m, _ in pairs), tuple(s for _, s in pairs))
 
 
@@ -266,7 +266,7 @@ class WindowAxis:
         input: size of the image.
         kernel: number of taps.
         stride: distance of two windows.
-        dilation: distance of two taps.
+        dilation: distance of two taps; 1 where there is only one.
         padding: elements that the first window reaches before the image (with SAME and an odd
             total, one less than the last window reaches behind it).
         output: number of windows; below 1 where the window does not fit.
@@ -301,7 +301,7 @@ def window_axis(size: int, kernel: int, stride: int, dilation: int, padding: Pad
     else:
         output = (size - extent) // stride + 1
     total = max((output - 1) * stride + extent - size, 0)
-    return WindowAxis(size, kernel, stride, dilation, total // 2, output)
+    return WindowAxis(size, kernel, stride, dilation if kernel > 1 else 1, total // 2, output)
 
 
 def require_window(

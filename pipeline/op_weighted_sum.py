@@ -74,8 +74,9 @@ def require_weighted_sum(
 
     Args:
         channel_axis: of the output channels in the weights.
-        single_precision_product: of the two scales, as FULLY_CONNECTED has it where its weights
-            are quantized per tensor (TensorFlow Lite, GetQuantizedConvolutionMultipler).
+        single_precision_product: multiplies the two scales in float32, as FULLY_CONNECTED does
+            where its weights are quantized per tensor (TensorFlow Lite,
+            GetQuantizedConvolutionMultipler).
     """
     image = rules.require_input(op, 0, "input")
     weights = rules.require_input(op, 1, "weights")
@@ -87,7 +88,8 @@ def require_weighted_sum(
     scales = rules.require_weight_scales(op, weights, channels, channel_axis)
     products = [image.scale * scale for scale in scales]
     if single_precision_product:
-        products = [float(np.float32(image.scale) * np.float32(scale)) for scale in scales]
+        with np.errstate(over="ignore"):  # an infinite factor is refused below
+            products = [float(np.float32(image.scale) * np.float32(scale)) for scale in scales]
     bias = _require_bias(op, channels)
     rows = np.moveaxis(values, channel_axis, 0).reshape(channels, -1).astype(np.int64)
     largest = np.abs(rows).sum(axis=1) * _LARGEST_STEP + np.abs(bias)
@@ -152,36 +154,46 @@ def draw_weighted_sum(
     if not per_channel:
         factors = np.array([np.median(factors)])
     activation = cases.pick(rng, rules.FUSED_ACTIVATIONS)
-    source = cases.draw_quantization(rng)
-    result = _draw_output(rng, activation)
-    scales = [cases.float32(f * result.scales[0] / source.scales[0]) for f in factors]
+    source, result = cases.draw_quantization(rng), _draw_output(rng, activation)
+    scales = tuple(cases.float32(f * result.scales[0] / source.scales[0]) for f in factors)
+    zero_points = (0,) * len(scales)
     bias = None
     if cases.chance(rng, 0.8):
-        # Centred on the input's mean, so that an unbalanced kernel does not saturate the output.
-        centre = (source.zero_points[0] + 0.5) * rows.sum(axis=1)
-        drawn = np.round(centre + rng.normal(0.0, 0.5, channels) * spreads).astype(np.int32)
         bias_scales = tuple(cases.float32(source.scales[0] * scale) for scale in scales)
-        bias = Operand(
-            (channels,), DType.INT32, Quantization(bias_scales, (0,) * len(scales)), drawn
-        )
-    weights = Operand(
-        weights_shape,
-        DType.INT8,
-        Quantization(tuple(scales), (0,) * len(scales), channel_axis),
-        values,
-    )
-    labels = {
-        "per-channel" if per_channel else "per-tensor",
-        "no bias" if bias is None else "bias",
-        f"fused {activation.name}",
-        *cases.zero_point_labels("input", source.zero_points[0]),
-        *cases.zero_point_labels("output", result.zero_points[0]),
+        data = _draw_bias(rng, rows, source.zero_points[0], spreads)
+        bias = Operand((channels,), DType.INT32, Quantization(bias_scales, zero_points), data)
+    quantization = Quantization(scales, zero_points, channel_axis)
+    found = {
+        "per-channel": per_channel,
+        "per-tensor": not per_channel,
+        "bias": bias is not None,
+        "no bias": bias is None,
+        "left shift": bool(max(factors) >= 1.0),
+        "weight -128": bool((values == rules.INT8_MIN).any()),
+        f"fused {activation.name}": True,
     }
-    if max(factors) >= 1.0:
-        labels.add("left shift")
-    if (values == rules.INT8_MIN).any():
-        labels.add("weight -128")
-    return WeightedSumDraw(source, result, activation, weights, bias, frozenset(labels))
+    return WeightedSumDraw(
+        input=source,
+        output=result,
+        activation=activation,
+        weights=Operand(weights_shape, DType.INT8, quantization, values),
+        bias=bias,
+        labels=frozenset(label for label, holds in found.items() if holds)
+        | cases.zero_point_labels("input", source.zero_points[0])
+        | cases.zero_point_labels("output", result.zero_points[0]),
+    )
+
+
+def _draw_bias(
+    rng: np.random.Generator,
+    rows: npt.NDArray[np.float64],
+    input_zero_point: int,
+    spreads: npt.NDArray[np.float64],
+) -> npt.NDArray[np.int32]:
+    """Around minus the mean of the sums, so that unbalanced weights do not saturate the output."""
+    centre = (input_zero_point + 0.5) * rows.sum(axis=1)
+    drawn = np.round(centre + rng.normal(0.0, 0.5, len(rows)) * spreads)
+    return np.asarray(drawn, dtype=np.int32)
 
 
 def _draw_output(rng: np.random.Generator, activation: Activation) -> Quantization:

@@ -30,6 +30,13 @@ static tap_runs clip_window(const conv_2d_s8_params *p, tap_range y, int32_t ori
   };
 }
 
+/* Kept out of line: the inner loop needs 13 registers, which a Cortex-M has only for it alone. */
+__attribute__((noinline)) static void add_run(const int8_t *x, const int8_t *weights,
+                                              int32_t row_stride, int32_t count,
+                                              int32_t zero_point, int32_t *sums) {
+  dot_product_4(x, weights, row_stride, count, zero_point, sums);
+}
+
 /* Adds the products of a window for `channels` output channels: 1 or DOT_PRODUCT_ROWS. */
 static inline void accumulate(const conv_2d_s8_params *p, const tap_runs *window,
                               const int8_t *image, const int8_t *weights, int32_t channels,
@@ -46,8 +53,7 @@ static inline void accumulate(const conv_2d_s8_params *p, const tap_runs *window
       if (channels == 1) {
         sums[0] += dot_product(x, w, window->run_bytes, p->input_zero_point);
       } else {
-        dot_product_4(x, w, p->kernel_height * kernel_row, window->run_bytes, p->input_zero_point,
-                      sums);
+        add_run(x, w, p->kernel_height * kernel_row, window->run_bytes, p->input_zero_point, sums);
       }
     }
   }

@@ -61,7 +61,10 @@ def _lower(op: Operator) -> Step:
         kernel, params = "fully_connected_s8", _pointwise_params(op, constants)
     else:
         kernel, params = "conv_2d_s8", _conv_params(op, constants)
-    return Step((op,), (KernelCall(kernel, params, (op.input(0),), (op.output,)),))
+    return Step(
+        (op,),
+        (KernelCall(kernel, params, (rules.kernel_input(op.input(0), "input"),), (op.output,)),),
+    )
 
 
 def _pointwise_params(op: Operator, constants: WeightedSum) -> dict[str, FieldValue]:

@@ -55,7 +55,12 @@ def _macs(op: Operator) -> int:
 
 
 def _lower(op: Operator) -> Step:
-    call = KernelCall("depthwise_conv_2d_s8", _params(op), (op.input(0),), (op.output,))
+    call = KernelCall(
+        "depthwise_conv_2d_s8",
+        _params(op),
+        (rules.kernel_input(op.input(0), "input"),),
+        (op.output,),
+    )
     return Step((op,), (call,))
 
 

@@ -100,7 +100,17 @@ def _macs(op: Operator) -> int:
 def _lower(op: Operator) -> Step:
     rows, input_size, _ = _require_matrix(op)
     params = _weighted_sum(op).fully_connected_params(op, rows, input_size)
-    return Step((op,), (KernelCall("fully_connected_s8", params, (op.input(0),), (op.output,)),))
+    return Step(
+        (op,),
+        (
+            KernelCall(
+                "fully_connected_s8",
+                params,
+                (rules.kernel_input(op.input(0), "input"),),
+                (op.output,),
+            ),
+        ),
+    )
 
 
 def _draw(rng: np.random.Generator) -> SingleOpCase:

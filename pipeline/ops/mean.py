@@ -93,11 +93,6 @@ def _check(op: Operator) -> None:
     )
 
 
-def _macs(op: Operator) -> int:
-    """None: the sum multiplies nothing."""
-    return 0
-
-
 def _mean_multiplier(factor: float, count: int) -> tuple[int, int]:
     """(multiplier, shift) of factor / count, as TensorFlow Lite's QuantizedMeanOrSum.
 
@@ -132,7 +127,10 @@ def _lower(op: Operator) -> Step:
         "shift": shift,
         "output_zero_point": op.output.zero_point,
     }
-    return Step((op,), (KernelCall("mean_s8", params, (source,), (op.output,)),))
+    return Step(
+        (op,),
+        (KernelCall("mean_s8", params, (rules.kernel_input(source, "input"),), (op.output,)),),
+    )
 
 
 _OPTIONS = cases.zero_point_options("input", "output") | {
@@ -199,11 +197,12 @@ def _draw_quantization(
     if cases.chance(rng, 0.2):
         return source, source, "equal scales"
     deviation = 73.9 / math.sqrt(math.prod(shape[axis] for axis in axes))
-    scale = cases.float32(source.scales[0] * deviation / rng.uniform(15, 60))
+    centre = source.zero_points[0] + 0.5  # of uniform inputs, in input steps from 0.0
+    factor = min(rng.uniform(15, 60) / deviation, 150 / abs(centre))
+    scale = cases.float32(source.scales[0] / factor)
     # This zero point puts the mean of uniform inputs near 0, the middle of the output's range.
-    centre = round((source.zero_points[0] + 0.5) * source.scales[0] / scale)
-    zero_point = min(max(centre, rules.INT8_MIN), rules.INT8_MAX)
-    if cases.chance(rng, 0.3):
+    zero_point = min(max(round(centre * factor), rules.INT8_MIN), rules.INT8_MAX)
+    if cases.chance(rng, 0.2):
         zero_point = cases.draw_zero_point(rng)
     label = "left shift" if source.scales[0] >= scale else "right shift"
     return source, Quantization((scale,), (zero_point,)), label
@@ -234,7 +233,7 @@ register(
         kind="MEAN",
         output_shapes=_output_shapes,
         check=_check,
-        macs=_macs,
+        macs=rules.no_macs,
         lower=_lower,
         draw=_draw,
         options=_OPTIONS,

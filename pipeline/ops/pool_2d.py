@@ -86,11 +86,6 @@ def _check(op: Operator) -> None:
     )
 
 
-def _macs(op: Operator) -> int:
-    """None: pooling compares or adds, it multiplies nothing."""
-    return 0
-
-
 def _lower(op: Operator) -> Step:
     rows, columns = _require_windows(op)
     output = op.output
@@ -112,7 +107,14 @@ def _lower(op: Operator) -> Step:
         "output_low": low,
         "output_high": high,
     }
-    return Step((op,), (KernelCall(_KERNELS[op.kind], params, (op.input(0),), (output,)),))
+    return Step(
+        (op,),
+        (
+            KernelCall(
+                _KERNELS[op.kind], params, (rules.kernel_input(op.input(0), "input"),), (output,)
+            ),
+        ),
+    )
 
 
 _OPTIONS = (
@@ -167,7 +169,7 @@ for _kind in _KERNELS:
             kind=_kind,
             output_shapes=_output_shapes,
             check=_check,
-            macs=_macs,
+            macs=rules.no_macs,
             lower=_lower,
             draw=functools.partial(_draw, _kind),
             options=_OPTIONS,
