@@ -2,31 +2,17 @@
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
+import small_models
 from pipeline import golden
 from pipeline.errors import ModelError, ToolError
-from pipeline.graph import DType, Quantization
+from pipeline.graph import DType
 from pipeline.tflite_writer import TfliteWriter
-
-
-def per_tensor(scale, zero_point=0):
-    return Quantization((scale,), (zero_point,))
 
 
 @pytest.fixture
 def dense_relu():
-    """y = relu(W x + b): x at scale 0.5, W at 1, b and y at 0.5 with zero point 1."""
-    writer = TfliteWriter()
-    x = writer.tensor((1, 2), DType.INT8, per_tensor(0.5))
-    weights = np.array([[2, 1], [-1, 3]], np.int8)
-    w = writer.tensor((2, 2), DType.INT8, per_tensor(1.0), weights)
-    b = writer.tensor((2,), DType.INT32, per_tensor(0.5), np.array([3, 0], np.int32))
-    h = writer.tensor((1, 2), DType.INT8, per_tensor(0.5, 1))
-    y = writer.tensor((1, 2), DType.INT8, per_tensor(0.5, 1))
-    writer.operator("FULLY_CONNECTED", [x, w, b], [h], schema.FullyConnectedOptionsT())
-    writer.operator("RELU", [h], [y])
-    return writer.build([x], [y])
+    return small_models.dense_relu()
 
 
 def test_outputs_and_intermediates_are_those_computed_by_hand(dense_relu):
@@ -61,8 +47,8 @@ def test_a_crash_of_tflm_is_an_error_of_the_model(dense_relu, monkeypatch):
 
 def test_tflms_reason_for_a_refusal_is_passed_on():
     writer = TfliteWriter()
-    x = writer.tensor((1, 2), DType.INT8, per_tensor(0.5))
-    y = writer.tensor((1, 2), DType.INT8, per_tensor(0.5))
+    x = writer.tensor((1, 2), DType.INT8, small_models.per_tensor(0.5))
+    y = writer.tensor((1, 2), DType.INT8, small_models.per_tensor(0.5))
     writer.operator("ATAN2", [x, x], [y])
     with pytest.raises(ModelError, match=r"TFLM refuses the model: .*opcode 'ATAN2'"):
         golden.golden_outputs(writer.build([x], [y]), [(np.zeros((1, 2), np.int8),)])
