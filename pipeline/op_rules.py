@@ -284,11 +284,6 @@ class WindowAxis:
         """Elements from the first tap to the last, both included."""
         return (self.kernel - 1) * self.dilation + 1
 
-    @property
-    def stays_inside(self) -> bool:
-        """Whether every tap of every window is inside the image."""
-        return self.padding == 0 and (self.output - 1) * self.stride + self.extent <= self.input
-
 
 def window_axis(size: int, kernel: int, stride: int, dilation: int, padding: Padding) -> WindowAxis:
     """The windows along an axis of `size` elements, as TFLite's ComputePaddingHeightWidth.

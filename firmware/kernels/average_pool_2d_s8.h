@@ -26,6 +26,7 @@ typedef struct {
   int32_t output_high;
 } average_pool_2d_s8_params;
 
-void average_pool_2d_s8(const average_pool_2d_s8_params *params, const int8_t *input, int8_t *output);
+void average_pool_2d_s8(const average_pool_2d_s8_params *params, const int8_t *input,
+                        int8_t *output);
 
 #endif

@@ -3,13 +3,14 @@
 #include "requantize.h"
 
 void mean_s8(const mean_s8_params *params, const int8_t *input, int8_t *output) {
-  const int32_t step_1 = params->kept_2;                        /* of an index into reduced_1 */
-  const int32_t group_1 = params->reduced_1 * params->kept_2;   /* of one into kept_1 */
-  const int32_t step_0 = params->kept_1 * group_1;              /* of one into reduced_0 */
+  /* Distances of neighbours along reduced_1, kept_1 and reduced_0. */
+  const int32_t step_1 = params->kept_2;
+  const int32_t middle_step = params->reduced_1 * params->kept_2;
+  const int32_t step_0 = params->kept_1 * middle_step;
   for (int32_t outer = 0; outer < params->kept_0; outer++) {
     for (int32_t middle = 0; middle < params->kept_1; middle++) {
       for (int32_t inner = 0; inner < params->kept_2; inner++) {
-        const int8_t *first = input + middle * group_1 + inner;
+        const int8_t *first = input + middle * middle_step + inner;
         int32_t sum = -params->zero_point_sum;
         for (int32_t r0 = 0; r0 < params->reduced_0; r0++) {
           for (int32_t r1 = 0; r1 < params->reduced_1; r1++) {
