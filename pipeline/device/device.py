@@ -36,7 +36,7 @@ class TimeLimits:
     greeting_s: float = 10.0
     hello_s: float = 2.0
     reply_s: float = 3.0
-    inference_s: float = 60.0
+    inference_s: float = 30.0
     attempts: int = 3
 
 
