@@ -16,6 +16,7 @@ from pipeline import models
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.spec import ModelSpec, TrainingSpec
+from pipeline.store import write_if_changed
 from pipeline.tensorflow_setup import tensorflow
 
 _EVALUATION_BATCH = 500
@@ -103,7 +104,7 @@ def train(
     `path` when it is whole: a training that is interrupted leaves nothing.
 
     Args:
-        path: of the .keras file; its folder exists.
+        path: of the .keras file.
         progress: called after every batch.
 
     Raises:
@@ -192,13 +193,10 @@ def _epochs(curves: dict[str, list[float]]) -> tuple[EpochMetrics, ...]:
 
 def _save(network: Any, path: Path) -> None:
     """Writes the .keras file, whole or not at all, with nothing in it but the model."""
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="mcu-pipeline-train-") as folder:
         saved = Path(folder) / "model.keras"
         network.save(saved, save_format="keras")
-        content = _reproducible(saved.read_bytes())
-        temporary = Path(folder) / path.name
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_if_changed(path, _reproducible(saved.read_bytes()))
 
 
 def _reproducible(archive: bytes) -> bytes:

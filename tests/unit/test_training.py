@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline import data
@@ -129,3 +130,10 @@ def test_a_file_that_is_no_keras_model_is_refused_in_one_line(dataset, tmp_path)
 def test_more_calibration_samples_than_there_are_images_are_refused(run, dataset):
     with pytest.raises(DataError, match=r"4001 calibration samples asked for.*4000"):
         convert(run[0].path, dataset, QuantizationSpec(calibration_samples=4001))
+
+
+def test_images_too_small_for_the_model_are_refused_in_one_line(tmp_path):
+    images, labels = np.zeros((4, 3, 3, 1), np.uint8), np.arange(4)
+    tiny = Dataset("tiny", images, labels, images, labels, tuple("abcd"), data.InputScaling(1.0))
+    with pytest.raises(ModelError, match=r"^train: sepconv_mnist cannot take images[^\n]*tiny"):
+        train(MODEL, TRAINING, tiny, tmp_path / "model.keras")
