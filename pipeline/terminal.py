@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -56,7 +58,7 @@ class Terminal:
         """A line that belongs to no stage."""
         if not self._quiet:
             self._clear()
-            print(text, file=sys.stderr)
+            click.echo(text, err=True)
 
     def _line(self, stage: str, text: str) -> None:
         self.note(f"{stage:<{_NAME_WIDTH}}{text}".rstrip())
@@ -64,16 +66,19 @@ class Terminal:
     def _redraw(self, text: str) -> None:
         if self._live:
             self._clear()
-            print(f"{self._stage:<{_NAME_WIDTH}}{text}", end="", file=sys.stderr, flush=True)
+            click.echo(f"{self._stage:<{_NAME_WIDTH}}{text}", nl=False, err=True)
             self._drawn = time.monotonic()
 
     def _clear(self) -> None:
         if self._live:
-            print("\r\x1b[K", end="", file=sys.stderr)
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def print_table(
-    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()
+    title: str | None,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: Iterable[int] = (),
 ) -> None:
     """A table on standard output, as wide as it needs to be where that is no terminal.
 

@@ -1,4 +1,4 @@
-"""Operators, one module each. Importing a module registers its operators; nothing else is needed."""
+"""Operators, one module each. Importing a module registers its operators, nothing else does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SingleOpCase:
 
 def no_attributes(_options: Any) -> None:
     """Attribute parser of an operator that has none."""
-    return None
+    return
 
 
 @dataclass(frozen=True)

@@ -44,18 +44,23 @@ def render_markdown(report: Report) -> str:
         runtime=report.runtime,
         kind=report.kind,
         rows=summary_rows(report),
-        per_op=[
-            {
-                "index": op.index,
-                "name": op.op,
-                "shape": "x".join(map(str, op.output_shape)),
-                "macs": _count(op.macs) or _UNKNOWN,
-                "instructions": _count(op.instructions) or _UNKNOWN,
-            }
-            for op in report.per_op
-        ],
+        steps=step_rows(report),
         versions=sorted(report.versions.items()),
     )
+
+
+def step_rows(report: Report) -> list[tuple[str, str, str, str, str]]:
+    """(operator index, name, output shape, MACs, instructions) of every executed step."""
+    return [
+        (
+            str(op.index),
+            op.op,
+            "x".join(map(str, op.output_shape)),
+            _count(op.macs) or _UNKNOWN,
+            _count(op.instructions) or _UNKNOWN,
+        )
+        for op in report.per_op
+    ]
 
 
 def _percent(share: float | None) -> str | None:

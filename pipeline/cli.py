@@ -1,0 +1,428 @@
+"""The command line: arguments, messages and exit codes. Heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pipeline import __version__
+from pipeline.errors import OutputsDifferError, PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
+    from pipeline.target import Overrides, Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INTERRUPTED = 130
+
+_EXIT_CODES = """
+Exit codes: 0 done; 1 an error; 2 wrong usage; 3 does not fit the board; 4 outputs differ from TFLM.
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The common options of one command."""
+
+    overrides: Overrides
+    output_dir: Path | None
+    as_json: bool
+    quiet: bool
+    force: bool
+
+
+class _Samples(click.ParamType[int | str]):
+    name = "N|all"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> int | str:
+        if value == "all":
+            return "all"
+        if str(value).isdigit() and 1 <= int(value) <= 10_000_000:
+            return int(value)
+        return self.fail(f"{value!r} is neither a number from 1 on nor 'all'", param, context)
+
+
+def _common_options(samples: bool = False) -> Callable[[F], F]:
+    """--board, --runtime, --output-dir, --seed, --json, --quiet, --force as one `options`."""
+    parameters = [
+        click.option("--board", metavar="ID", help="Board id (see `mcu-pipeline boards`)."),
+        click.option("--runtime", type=click.Choice(["tflm", "aot"]), help="Inference runtime."),
+        click.option(
+            "--output-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Run folder; default runs/<name>-<board>-<runtime>.",
+        ),
+        click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of all randomness."),
+        click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout."),
+        click.option("--quiet", is_flag=True, help="No progress on stderr."),
+        click.option("--force", is_flag=True, help="Do it again although nothing has changed."),
+    ]
+    if samples:
+        text = "Test images to send to the device."
+        parameters.append(click.option("--samples", type=_Samples(), help=text))
+
+    def decorate(command: F) -> F:
+        def with_options(
+            board: str | None,
+            runtime: Any,
+            output_dir: Path | None,
+            seed: int | None,
+            as_json: bool,
+            quiet: bool,
+            force: bool,
+            samples: Any = None,
+            **others: Any,
+        ) -> None:
+            from pipeline.target import Overrides
+
+            overrides = Overrides(board, runtime, seed, samples)
+            command(Options(overrides, output_dir, as_json, quiet, force), **others)
+
+        with_options.__name__ = command.__name__
+        with_options.__doc__ = command.__doc__
+        decorated: Any = with_options
+        for parameter in reversed(parameters):
+            decorated = parameter(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+@click.group(epilog=_EXIT_CODES, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="mcu-pipeline")
+def cli() -> None:
+    """From a Keras model to a microcontroller and back to a latency report.
+
+    SOURCE is a spec (.toml), the run folder of an earlier command, or any int8 .tflite file.
+    """
+
+
+_source = click.argument("source", type=click.Path(exists=True, path_type=Path))
+
+
+@cli.command("run")
+@click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_common_options(samples=True)
+def run_command(options: Options, spec: Path) -> None:
+    """Train, convert, build and benchmark what SPEC describes, and report."""
+    from pipeline.stages import FROM_SPEC
+
+    with _opened(spec, options) as run:
+        for stage in FROM_SPEC:
+            run.bring(stage)
+        _show_report(run, options)
+
+
+def _stage_command(name: str, help: str, stages: str, from_model: Sequence[str] = ()) -> None:
+    """Adds a command that brings one stage up to date.
+
+    Args:
+        stages: name of the stage in `pipeline.stages`.
+        from_model: stages that come before it where SOURCE is a .tflite.
+    """
+
+    @_source
+    @_common_options()
+    def command(options: Options, source: Path) -> None:
+        from pipeline import stages as known
+
+        with _opened(source, options) as run:
+            before = from_model if _is_model(source) else ()
+            result: Mapping[str, Any] = {}
+            for stage in (*before, stages):
+                result = run.bring(getattr(known, stage))
+            _show_result(result, run, options)
+
+    command.__doc__ = help
+    cli.command(name, help=help)(command)
+
+
+_stage_command("train", "Train the model of a spec.", "TRAIN")
+_stage_command("convert", "Quantize to int8 and convert to .tflite.", "CONVERT")
+_stage_command("generate", "Emit the C sources of a model.", "GENERATE")
+_stage_command("build", "Build the firmware.", "BUILD", ("GENERATE",))
+
+
+@cli.command("analyze")
+@_source
+@_common_options()
+def analyze_command(options: Options, source: Path) -> None:
+    """Show what every layer costs."""
+    from pipeline import stages
+    from pipeline.terminal import print_table
+
+    with _opened(source, options) as run:
+        run.bring(stages.ANALYZE)
+        cost = _read_json(run, stages.COST)
+    if options.as_json:
+        _print_json(cost)
+        return
+    rows: list[tuple[str, ...]] = [
+        (
+            str(layer["index"]),
+            layer["op"],
+            "x".join(map(str, layer["output_shape"])),
+            _number(layer["macs"]),
+            _number(layer["parameters"]),
+            _number(layer["weight_bytes"]),
+            _number(layer["activation_bytes"]),
+        )
+        for layer in cost["layers"]
+    ]
+    totals = (cost[name] for name in ("macs", "parameters", "weight_bytes", "activation_bytes"))
+    rows.append(("", "all", "", *map(_number, totals)))
+    columns = ("#", "operator", "output", "MACs", "parameters", "weight bytes", "activation bytes")
+    print_table(None, columns, rows, right=(0, 3, 4, 5, 6))
+
+
+@cli.command("benchmark")
+@_source
+@_common_options(samples=True)
+def benchmark_command(options: Options, source: Path) -> None:
+    """Time a model on its device, compare its outputs with TFLM, and report."""
+    from pipeline import stages
+
+    with _opened(source, options) as run:
+        if _is_model(source):
+            for stage in (stages.ANALYZE, stages.GENERATE, stages.BUILD):
+                run.bring(stage)
+        run.bring(stages.BENCHMARK)
+        run.bring(stages.REPORT)
+        _show_report(run, options)
+
+
+@cli.command("validate")
+@_source
+@click.option(
+    "--inputs",
+    metavar="x.npy|x.npz|random:N",
+    default="random:32",
+    show_default=True,
+    help="int8 inputs (N, ...); several model inputs are x0, x1, ... of an .npz.",
+)
+@click.option(
+    "--save-outputs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="y.npz",
+    help="Write the device's outputs as y0, y1, ...",
+)
+@click.option("--per-layer", is_flag=True, help="Name the first layer that differs.")
+@_common_options()
+def validate_command(
+    options: Options, source: Path, inputs: str, save_outputs: Path | None, per_layer: bool
+) -> None:
+    """Compare every output byte of the device with TFLM's."""
+    from pipeline import stages
+    from pipeline.inputs import outputs_npz
+    from pipeline.store import write_if_changed
+
+    with _opened(source, options) as run:
+        if _is_model(source):
+            for stage in (stages.GENERATE, stages.BUILD):
+                run.bring(stage)
+        check = stages.check_inputs(run, inputs, per_layer)
+    if save_outputs is not None:
+        write_if_changed(save_outputs, outputs_npz(check.validation.outputs))
+    if options.as_json:
+        _print_json(check.to_json())
+    else:
+        for line in check.lines():
+            click.echo(line)
+    check.validation.require_identical()
+
+
+@cli.command("report")
+@_source
+@_common_options()
+def report_command(options: Options, source: Path) -> None:
+    """Write report.json and report.md of a run anew."""
+    from pipeline import stages
+
+    with _opened(source, options) as run:
+        run.bring(stages.REPORT)
+        _show_report(run, options)
+
+
+@cli.command("models")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def models_command(as_json: bool) -> None:
+    """List the architectures that a spec can name."""
+    from pipeline.models import models
+    from pipeline.terminal import print_table
+
+    if as_json:
+        _print_json(
+            [
+                {
+                    "name": model.name,
+                    "summary": model.summary,
+                    "parameters": {p.name: p.default for p in model.parameter_list()},
+                }
+                for model in models().values()
+            ]
+        )
+        return
+    rows = [
+        (
+            model.name,
+            model.summary,
+            ", ".join(f"{p.name}={p.default}" for p in model.parameter_list()) or "-",
+        )
+        for model in models().values()
+    ]
+    print_table(None, ("model", "what it is", "parameters"), rows)
+
+
+@cli.command("boards")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def boards_command(as_json: bool) -> None:
+    """List the boards and their runtimes."""
+    from pipeline.boards import boards
+    from pipeline.terminal import print_table
+
+    if as_json:
+        _print_json(
+            [
+                {
+                    "id": board.id,
+                    "title": board.title,
+                    "kind": board.kind,
+                    "core": board.core,
+                    "clock_mhz": board.clock_mhz,
+                    "flash_bytes": board.flash_bytes,
+                    "ram_bytes": board.ram_bytes,
+                    "default_runtime": board.default_runtime,
+                    "runtimes": list(board.runtimes),
+                }
+                for board in boards()
+            ]
+        )
+        return
+    rows = [
+        (
+            board.id,
+            board.kind,
+            board.core,
+            _number(board.clock_mhz),
+            _number(board.flash_bytes),
+            _number(board.ram_bytes),
+            ", ".join(board.runtimes),
+            board.title,
+        )
+        for board in boards()
+    ]
+    columns = ("board", "kind", "core", "MHz", "flash bytes", "RAM bytes", "runtimes", "what it is")
+    print_table(None, columns, rows, right=(3, 4, 5))
+
+
+def _is_model(source: Path) -> bool:
+    return source.is_file() and source.suffix != ".toml"
+
+
+@contextmanager
+def _opened(source: Path, options: Options) -> Iterator[Run]:
+    """The run that SOURCE means, with its folder locked, and the model or spec in it."""
+    from pipeline import target as targets
+    from pipeline.run import Run
+    from pipeline.spec import dump_spec
+    from pipeline.store import canonical_key, open_run, sha256_hex
+    from pipeline.terminal import Terminal
+
+    target, folder = _resolve(source, options)
+    with open_run(folder) as artifacts:
+        if target.spec is not None:
+            artifacts.write(targets.SPEC, dump_spec(target.spec))
+        elif _is_model(source):
+            content = targets.read_model(source)
+            artifacts.write(targets.MODEL, content)
+            artifacts.finish_stage(
+                targets.IMPORT,
+                canonical_key(sha256_hex(content)),
+                (targets.MODEL,),
+                result=targets.import_record(target),
+            )
+        yield Run(artifacts, target, Terminal(options.quiet), options.force)
+
+
+def _resolve(source: Path, options: Options) -> tuple[Target, Path]:
+    """Target and run folder."""
+    from pipeline import target as targets
+
+    if source.is_dir():
+        if options.output_dir is not None and options.output_dir.resolve() != source.resolve():
+            raise click.UsageError("a run folder is its own --output-dir")
+        return targets.target_of_folder(source, options.overrides), source
+    if source.suffix == ".toml":
+        target = targets.target_of_spec(source, options.overrides)
+    else:
+        target = targets.target_of_model(source, options.overrides)
+    return target, options.output_dir or target.default_folder
+
+
+def _show_report(run: Run, options: Options) -> None:
+    """The report on stdout; then the error, where outputs differ."""
+    from pipeline import stages
+    from pipeline.terminal import print_table
+
+    report = stages.read_report(run)
+    if options.as_json:
+        _print_json(report.to_json())
+    else:
+        from pipeline.report.text import step_rows, summary_rows
+
+        print_table(None, ("quantity", "value"), summary_rows(report))
+        columns = ("op", "name", "output", "MACs", "instructions")
+        print_table(None, columns, step_rows(report), right=(0, 3, 4))
+        click.echo(f"Artifacts are in {run.folder.path}")
+    if report.golden.identical is False:
+        raise OutputsDifferError(
+            f"benchmark: outputs differ from TFLM's, see {run.folder.file(stages.REPORT_JSON)}",
+            f"find the layer with: mcu-pipeline validate {run.folder.path} --per-layer",
+        )
+
+
+def _show_result(result: Mapping[str, Any], run: Run, options: Options) -> None:
+    if options.as_json:
+        _print_json({"run": str(run.folder.path), **result})
+
+
+def _read_json(run: Run, artifact: str) -> Any:
+    import json
+
+    return json.loads(run.read(artifact))
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def main() -> None:
+    """Entry point: errors become one line on stderr and an exit code."""
+    try:
+        status = cli.main(prog_name="mcu-pipeline", standalone_mode=False)
+    except PipelineError as error:
+        click.echo(f"Error: {error}", err=True)
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; the same command continues where it stopped.", err=True)
+        status = INTERRUPTED
+    sys.exit(status)

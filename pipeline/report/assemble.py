@@ -1,0 +1,66 @@
+"""What the stages left in a run's manifest -> Report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report.model import Accuracy, Golden, Kind, OpCost, Report, Spread
+from pipeline.target import Target
+
+_KINDS: dict[str, Kind] = {"board": "measured", "emulated": "emulated", "host": "host"}
+
+
+def assemble(
+    target: Target,
+    results: Mapping[str, Mapping[str, Any]],
+    model_bytes: int,
+    versions: Mapping[str, str],
+) -> Report:
+    """The report of a run.
+
+    Args:
+        results: stage name -> what it left; "benchmark" and "build" at least.
+        model_bytes: size of the .tflite file.
+        versions: tool -> version, of all stages.
+    """
+    shown, image = results["benchmark"], results["build"]
+    return Report(
+        model=target.name,
+        dataset=None if target.spec is None else target.spec.data.name,
+        board=target.board.id,
+        runtime=target.runtime,
+        kind=_KINDS[target.board.kind],
+        accuracy=_accuracy(target, results),
+        instructions_per_inference=_spread(shown["instructions_per_inference"]),
+        estimated_cycles=None,
+        estimated_ms=None,
+        latency_us=_spread(shown["latency_us"]),
+        model_bytes=model_bytes,
+        flash_bytes=image["flash_bytes"],
+        ram_bytes=image["ram_bytes"],
+        code_bytes=image["code_bytes"],
+        const_bytes=image["const_bytes"],
+        arena_bytes=shown["arena_bytes"],
+        golden=Golden(**shown["golden"]),
+        per_op=tuple(
+            OpCost(**{**row, "output_shape": tuple(row["output_shape"])}) for row in shown["per_op"]
+        ),
+        versions=versions,
+    )
+
+
+def _spread(values: Mapping[str, Any] | None) -> Spread | None:
+    return None if values is None else Spread(**values)
+
+
+def _accuracy(target: Target, results: Mapping[str, Mapping[str, Any]]) -> Accuracy | None:
+    shown = results["benchmark"]
+    if target.spec is None or shown["accuracy"] is None:
+        return None
+    return Accuracy(
+        float32=results["train"]["accuracy"] if "train" in results else None,
+        int8_host=results["evaluate"]["accuracy"] if "evaluate" in results else None,
+        on_device=shown["accuracy"],
+        samples=shown["samples"],
+    )

@@ -1,0 +1,107 @@
+"""The stages in order, each done again only where what it depends on has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.resources import project_dir
+from pipeline.store import RunFolder, canonical_key, code_hash, files_hash, sha256_hex
+from pipeline.target import Target
+from pipeline.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the way.
+
+    Attributes:
+        takes: artifacts that must be there, and the command that makes each.
+        gives: artifacts it writes; a name that ends in "/" is a folder.
+        settings: what else its result depends on, for its key.
+        code: modules whose source its result depends on.
+        resources: read-only source folders its result depends on.
+        versions: tools it uses, with their versions.
+        execute: does the work and returns small facts for reports.
+        summary: those facts on one line.
+        cacheable: False where the same inputs may give another result (real time).
+    """
+
+    name: str
+    takes: Mapping[str, str]
+    gives: tuple[str, ...]
+    settings: Callable[[Run], tuple[Any, ...]]
+    code: tuple[str, ...]
+    versions: Callable[[Target], Mapping[str, str]]
+    execute: Callable[[Run], Mapping[str, Any]]
+    summary: Callable[[Mapping[str, Any]], str]
+    resources: tuple[str, ...] = ()
+    cacheable: Callable[[Target], bool] = lambda target: True
+
+
+class Run:
+    """A run folder that is brought up to date stage by stage."""
+
+    def __init__(
+        self, folder: RunFolder, target: Target, progress: Terminal, force: bool = False
+    ) -> None:
+        self.folder = folder
+        self.target = target
+        self.progress = progress
+        self._force = force
+
+    def bring(self, stage: Stage) -> Mapping[str, Any]:
+        """The stage's result: of an earlier run where nothing it depends on has changed."""
+        inputs = self._inputs(stage)
+        versions = dict(stage.versions(self.target))
+        key = canonical_key(stage.name, inputs, versions, stage.settings(self))
+        if self._is_current(stage, key):
+            result = self.folder.stage(stage.name).result
+            self.progress.kept(stage.name, stage.summary(result))
+            return result
+        self.progress.started(stage.name)
+        result = stage.execute(self)
+        self.folder.finish_stage(
+            stage.name, key, stage.gives, inputs=inputs, result=result, versions=versions
+        )
+        self.progress.finished(stage.summary(result))
+        return result
+
+    def result(self, stage: str) -> Mapping[str, Any] | None:
+        """What a stage left in the manifest, or None where it never ran."""
+        try:
+            return self.folder.stage(stage).result
+        except KeyError:
+            return None
+
+    def read(self, artifact: str) -> bytes:
+        return self.folder.file(artifact).read_bytes()
+
+    def _is_current(self, stage: Stage, key: str) -> bool:
+        return (
+            not self._force
+            and stage.cacheable(self.target)
+            and self.folder.stage_is_current(stage.name, key, stage.gives)
+        )
+
+    def require(self, stage: Stage) -> None:
+        """Raises PipelineError where an artifact that the stage takes is missing."""
+        for artifact, command in stage.takes.items():
+            if not self.folder.file(artifact.rstrip("/")).exists():
+                raise PipelineError(
+                    f"{stage.name}: {self.folder.path} has no {artifact}",
+                    f"make it with: mcu-pipeline {command} {self.folder.path}",
+                )
+
+    def _inputs(self, stage: Stage) -> dict[str, str]:
+        """Artifact or source -> hash."""
+        self.require(stage)
+        hashes = {"code": code_hash(*stage.code)}
+        for artifact in stage.takes:
+            path = self.folder.file(artifact.rstrip("/"))
+            hashes[artifact] = files_hash(path) if path.is_dir() else sha256_hex(path.read_bytes())
+        for resource in stage.resources:
+            hashes[resource] = files_hash(project_dir() / resource)
+        return hashes

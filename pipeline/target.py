@@ -1,0 +1,165 @@
+"""What a command works on: a spec, a run folder of an earlier command, or any int8 .tflite."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pipeline.boards import Board, board, boards
+from pipeline.errors import ModelError, PipelineError
+from pipeline.spec import BenchmarkSpec, ExperimentSpec, KnownNames, read_spec, with_overrides
+from pipeline.store import RunFolder
+
+SPEC = "spec.toml"
+MODEL = "model_int8.tflite"
+IMPORT = "import"  # the manifest's entry of a run that began with a .tflite
+RUNS_FOLDER = Path("runs")
+
+Samples = int | Literal["all"]
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line says instead of the spec; None leaves its value."""
+
+    board: str | None = None
+    runtime: Literal["aot", "tflm"] | None = None
+    seed: int | None = None
+    samples: Samples | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is run, and where.
+
+    Attributes:
+        name: of the experiment, or of the .tflite file.
+        runtime: one that `board` has.
+        seed: of random validation inputs, and of training where there is a spec.
+        spec: None for a .tflite brought along: there is no data set and no training then.
+    """
+
+    name: str
+    board: Board
+    runtime: str
+    benchmark: BenchmarkSpec
+    seed: int
+    spec: ExperimentSpec | None
+
+    @property
+    def experiment(self) -> ExperimentSpec:
+        """The spec. Raises PipelineError where there is none."""
+        if self.spec is None:
+            raise PipelineError(
+                f"{self.name} was made from a .tflite: it has no spec to train from"
+            )
+        return self.spec
+
+    @property
+    def default_folder(self) -> Path:
+        return RUNS_FOLDER / f"{self.name}-{self.board.id}-{self.runtime}"
+
+
+def target_of_spec(path: Path, overrides: Overrides) -> Target:
+    """Raises SpecError where the spec has a mistake; names of models and boards are checked."""
+    from pipeline import data, models
+
+    known = KnownNames(
+        models={
+            name: [parameter.name for parameter in definition.parameter_list()]
+            for name, definition in models.models().items()
+        },
+        data_sets=list(data.definitions()),
+        boards={known_board.id: list(known_board.runtimes) for known_board in boards()},
+    )
+    return _target(read_spec(path, known), overrides)
+
+
+def target_of_model(path: Path, overrides: Overrides) -> Target:
+    """A .tflite brought along; the board is the emulated Nano 33 BLE unless stated."""
+    where = board(overrides.board or "nano33ble_sim")
+    runtime = overrides.runtime or where.default_runtime
+    where.environment(runtime)  # refuses a runtime that the board does not have
+    if overrides.samples is not None:
+        raise PipelineError("--samples needs a data set, and a .tflite alone has none")
+    name = "".join(c if c.isalnum() or c in "_.+-" else "_" for c in path.stem)
+    return Target(name, where, runtime, BenchmarkSpec(), overrides.seed or 0, None)
+
+
+def target_of_folder(folder: Path, overrides: Overrides) -> Target:
+    """The target of an earlier command in `folder`.
+
+    Raises:
+        PipelineError: it is no run folder, or belongs to another board or runtime than asked for.
+    """
+    if (folder / SPEC).is_file():
+        target = _target(read_spec(folder / SPEC), dataclasses.replace(overrides, board=None))
+    else:
+        target = _imported(folder, overrides)
+    for what, asked, has in (
+        ("board", overrides.board, target.board.id),
+        ("runtime", overrides.runtime, target.runtime),
+    ):
+        if asked is not None and asked != has:
+            raise PipelineError(
+                f"run folder {folder} is for {what} {has}, not {asked}",
+                "name the spec or the .tflite instead of the folder",
+            )
+    return target
+
+
+def import_record(target: Target) -> Mapping[str, Any]:
+    """What the manifest keeps of a .tflite's target, for `target_of_folder`."""
+    return {
+        "name": target.name,
+        "board": target.board.id,
+        "runtime": target.runtime,
+        "benchmark": dataclasses.asdict(target.benchmark),
+        "seed": target.seed,
+    }
+
+
+def _imported(folder: Path, overrides: Overrides) -> Target:
+    try:
+        record = RunFolder(folder).stage(IMPORT).result
+    except KeyError:
+        raise PipelineError(
+            f"{folder} is no run folder: it has neither {SPEC} nor a model",
+            "begin with: mcu-pipeline run SPEC",
+        ) from None
+    target = Target(
+        record["name"],
+        board(record["board"]),
+        record["runtime"],
+        BenchmarkSpec(**record["benchmark"]),
+        record["seed"],
+        None,
+    )
+    if overrides.seed is not None:
+        target = dataclasses.replace(target, seed=overrides.seed)
+    return target
+
+
+def _target(spec: ExperimentSpec, overrides: Overrides) -> Target:
+    spec = with_overrides(
+        spec, board=overrides.board, runtime=overrides.runtime, seed=overrides.seed
+    )
+    if overrides.samples is not None:
+        benchmark = dataclasses.replace(spec.benchmark, samples=overrides.samples)
+        spec = dataclasses.replace(spec, benchmark=benchmark)
+    where = board(spec.board.id)
+    runtime = cast(Literal["aot", "tflm"], spec.board.runtime or where.default_runtime)
+    where.environment(runtime)
+    spec = dataclasses.replace(spec, board=dataclasses.replace(spec.board, runtime=runtime))
+    return Target(spec.name, where, runtime, spec.benchmark, spec.training.seed, spec)
+
+
+def read_model(path: Path) -> bytes:
+    """The content of a .tflite file. Raises ModelError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
