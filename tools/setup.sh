@@ -57,7 +57,7 @@ missing_packages() {
 
 # apt_install PACKAGE...: returns 1, having said why, where they cannot be installed.
 apt_install() {
-    local as_root=()
+    local as_root=() log
     if ! command -v apt-get >/dev/null; then
         say "missing: $* (names of Debian's packages; this machine has no apt-get): install them" \
             "and run this again"
@@ -71,12 +71,16 @@ apt_install() {
         as_root=(sudo)
     fi
     say "installing $* through apt"
-    "${as_root[@]}" apt-get update -qq >&2 || say "going on with the package lists that are there"
+    log=$(mktemp)
+    "${as_root[@]}" apt-get update -qq >"$log" 2>&1 ||
+        say "going on with the package lists that are there"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
-        install -y -qq --no-install-recommends "$@" </dev/null >&2 || {
+        install -y -qq --no-install-recommends "$@" </dev/null >>"$log" 2>&1 || {
+        cat "$log" >&2
         say "apt-get could not install: $*"
         return 1
     }
+    rm -f "$log"
 }
 
 install_system_packages() {

