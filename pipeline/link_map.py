@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePath
 
 _MAP_START = "Linker script and memory map"
@@ -96,7 +97,14 @@ def model_sections(
 
 
 def _is_of_model(object_file: PurePath, build_folder: PurePath) -> bool:
-    if not object_file.is_relative_to(build_folder):
-        return False
-    parts = object_file.relative_to(build_folder).parts
-    return any(parts[: len(folder)] == folder for folder in _MODEL_FOLDERS)
+    """Compares the ends of the paths: the linker's may be relative to where it ran."""
+    parts = object_file.parts
+    below = next(
+        (
+            parts[i + 2 :]
+            for i, pair in enumerate(pairwise(parts))
+            if pair == build_folder.parts[-2:]
+        ),
+        (),
+    )
+    return any(below[: len(folder)] == folder for folder in _MODEL_FOLDERS)

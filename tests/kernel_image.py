@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.aot.lowering import lower
+from pipeline.boards import board
 from pipeline.codegen.aot import render_aot
 from pipeline.graph import Graph
 from pipeline.resources import resource
@@ -145,6 +146,28 @@ def _parse(cases: Iterable[Case], content: bytes) -> list[list[Arrays]]:
 
 def _input_bytes(cases: Iterable[Case]) -> bytes:
     return b"".join(a.tobytes() for case in cases for vector in case.vectors for a in vector)
+
+
+def run_in_qemu(cases: Sequence[Case], folder: Path) -> list[list[Arrays]]:
+    """Outputs [case][vector] of the kernels compiled for the emulated Nano 33 BLE."""
+    main = generate(cases, folder)
+    image = folder / "cases.elf"
+    script = resource("firmware") / "ports" / "qemu_mps2" / "nano33ble_sim.ld"
+    command = ["arm-none-eabi-gcc", *C_FLAGS, *ARM_FLAGS, *_includes(folder, "qemu_mps2")]
+    command += ["-T", str(script), "-nostartfiles", "--specs=nosys.specs", "-Wl,--gc-sections"]
+    subprocess.run(
+        [*command, str(main), *_sources("qemu_mps2"), "-lm", "-o", str(image)], check=True
+    )
+    emulator = board("nano33ble_sim").emulator
+    assert emulator is not None
+    done = subprocess.run(
+        emulator.arguments(image),
+        input=_input_bytes(cases),
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=300,
+    )
+    return _parse(cases, done.stdout)
 
 
 def run_on_host(cases: Sequence[Case], folder: Path) -> list[list[Arrays]]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pipeline import __version__
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Program, Step
 from pipeline.codegen.templates import render_template
-from pipeline.graph import Tensor
+from pipeline.graph import DType, Tensor
 
 _C_TYPES = {
     "int8": "int8_t",
@@ -132,9 +132,10 @@ class _Renderer:
         return _wrap_call(call.kernel, arguments)
 
     def _pointer(self, tensor: Tensor, qualifier: str = "") -> str:
-        c_type = _C_TYPES[tensor.dtype.value]
-        offset = self._program.memory.offsets[tensor]
-        return f"({qualifier}{c_type} *)({self._prefix}_arena + {offset})"
+        place = f"{self._prefix}_arena + {self._program.memory.offsets[tensor]}"
+        if tensor.dtype is DType.INT8:
+            return place
+        return f"({qualifier}{_C_TYPES[tensor.dtype.value]} *)(void *)({place})"
 
     def _name(self, index: int, position: int, part: str) -> str:
         call = f"_{position}" if len(self._program.steps[index].calls) > 1 else ""

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kernel_image import make_case, run_on_host
-from tflm import interpret
 from pipeline import ops
 from pipeline.ops import OperatorDefinition, SingleOpCase
+from tflm import interpret
 
 CASES_PER_OPERATOR = 125
 DRAWS_FOR_RARE_OPTIONS = 2000
