@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_image import make_case, run_in_qemu
-from tflm import interpret
 
+from kernel_image import make_case, run_in_qemu
 from pipeline import ops
+from tflm import interpret
 
 CASES_PER_OPERATOR = 12
 
