@@ -2,11 +2,12 @@
 
 import os
 import sys
+from pathlib import Path
 
 Import("env")  # noqa: F821 (defined by SCons)
 
 generated = os.environ.get("MCU_PIPELINE_GENERATED", "")
-if not os.path.isfile(os.path.join(generated, "model_info.h")):
+if not (Path(generated) / "model_info.h").is_file():
     sys.stderr.write(
         f"Error: MCU_PIPELINE_GENERATED is {generated!r}, not a folder with a generated model: "
         "build with `mcu-pipeline build MODEL.tflite`\n"
@@ -14,4 +15,4 @@ if not os.path.isfile(os.path.join(generated, "model_info.h")):
     env.Exit(1)  # noqa: F821
 
 env.Append(CPPPATH=[generated, "$PROJECT_SRC_DIR/kernels"])  # noqa: F821
-env.BuildSources(os.path.join("$BUILD_DIR", "generated"), generated)  # noqa: F821
+env.BuildSources("$BUILD_DIR/generated", generated)  # noqa: F821

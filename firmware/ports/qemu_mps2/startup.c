@@ -29,7 +29,40 @@ static void on_fault(void) {
   port_halt(FAULT_STATUS);
 }
 
+typedef struct {
+  volatile uint32_t type;
+  volatile uint32_t control;
+  volatile uint32_t number;
+  volatile uint32_t base;
+  volatile uint32_t attributes;
+} memory_protection_unit;
+
+enum {
+  MPU_ENABLE = 1 << 0,
+  MPU_READ_ONLY = 6 << 24,
+  MPU_READ_WRITE = 3 << 24,
+  MPU_NEVER_EXECUTE = 1 << 28,
+};
+
+static memory_protection_unit *const mpu = (memory_protection_unit *)0xe000ed90;
+
+static void allow(uint32_t region, uint32_t base, uint32_t log2_bytes, uint32_t access) {
+  mpu->number = region;
+  mpu->base = base;
+  mpu->attributes = access | ((log2_bytes - 1) << 1) | MPU_ENABLE;
+}
+
+/* mps2-an386 has more memory than the Nano, lets flash be written, and ignores accesses to nothing:
+ * here all of these fault. */
+static void allow_only_what_the_board_has(void) {
+  allow(0, 0x00000000, 20, MPU_READ_ONLY);
+  allow(1, 0x20000000, 18, MPU_READ_WRITE | MPU_NEVER_EXECUTE);
+  allow(2, 0x40000000, 29, MPU_READ_WRITE | MPU_NEVER_EXECUTE); /* peripherals */
+  mpu->control = MPU_ENABLE;
+}
+
 static void start(void) {
+  allow_only_what_the_board_has();
   for (uint32_t *from = data_load, *to = data_start; to < data_end;) {
     *to++ = *from++;
   }
