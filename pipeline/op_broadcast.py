@@ -62,7 +62,7 @@ def require_binary(op: Operator) -> tuple[Tensor, Tensor, Activation]:
     attributes = require_attributes(op, BinaryAttributes)
     require_fused_activation(op, attributes.activation)
     first, second = require_input(op, 0, "input 0"), require_input(op, 1, "input 1")
-    for tensor, role in ((first, "input 0"), (second, "input 1"), (op.output, "the output")):
+    for tensor, role in ((first, "input 0"), (second, "input 1"), (op.output, "output")):
         require_activation_tensor(op, tensor, role)
         require_at_most_rank(op, tensor, LARGEST_RANK, role)
     require_output_shapes(op, broadcast_shapes(op))
@@ -77,7 +77,7 @@ def broadcast_shapes(op: Operator) -> tuple[Shape]:
     require(
         op,
         all(a == b or 1 in (a, b) for a, b in aligned),
-        f"the input shapes {shapes[0]} and {shapes[1]} do not broadcast",
+        f"the input shapes must broadcast, they are {shapes[0]} and {shapes[1]}",
     )
     return (tuple(max(pair) for pair in aligned),)
 

@@ -30,14 +30,14 @@ _LARGEST_LEFT_SHIFT = 23  # 255 shifted further does not fit 32 bits
 def same_shape(op: Operator) -> tuple[Shape]:
     """The shape rule of elementwise operators with one input."""
     require_operands(op, (1,))
-    return (require_input(op, 0, "the input").shape,)
+    return (require_input(op, 0, "input").shape,)
 
 
 def require_unary(op: Operator) -> tuple[Tensor, Tensor]:
     """Input and output; refuses all but int8 quantized per tensor, of equal shapes."""
     require_output_shapes(op, same_shape(op))
     tensors = (op.input(0), op.output)
-    for tensor, role in zip(tensors, ("the input", "the output"), strict=True):
+    for tensor, role in zip(tensors, ("input", "output"), strict=True):
         require_activation_tensor(op, tensor, role)
         require_at_most_rank(op, tensor, LARGEST_RANK, role)
     return tensors

@@ -31,7 +31,6 @@ from pipeline.op_rules import (
     require_activation_tensor,
     require_attributes,
     require_input,
-    require_operands,
     require_output_shapes,
     require_rank,
 )
@@ -56,7 +55,12 @@ def _parse(raw: Any) -> ConcatenationAttributes | None:
 
 def _require_inputs(op: Operator) -> tuple[list[Tensor], int]:
     """The inputs, which differ in no axis but the returned one."""
-    require_operands(op, range(1, _MOST_INPUTS + 1))
+    ops.require(
+        op,
+        1 <= len(op.inputs) <= _MOST_INPUTS and len(op.outputs) == 1,
+        f"it must have 1 to {_MOST_INPUTS} inputs and 1 output, it has {len(op.inputs)} and "
+        f"{len(op.outputs)}",
+    )
     attributes = require_attributes(op, ConcatenationAttributes)
     inputs = [require_input(op, i, f"input {i}") for i in range(len(op.inputs))]
     rank = len(inputs[0].shape)
@@ -88,9 +92,11 @@ def _check(op: Operator) -> None:
     inputs, _ = _require_inputs(op)
     activation = require_attributes(op, ConcatenationAttributes).activation
     ops.require(
-        op, activation is Activation.NONE, f"no fused activation is, it has {activation.name}"
+        op,
+        activation is Activation.NONE,
+        f"its fused activation must be NONE, it is {activation.name}",
     )
-    require_activation_tensor(op, op.output, "the output")
+    require_activation_tensor(op, op.output, "output")
     for index, tensor in enumerate(inputs):
         require_activation_tensor(op, tensor, f"input {index}")
         ops.require(

@@ -34,9 +34,9 @@ from pipeline.op_tables import draw_unary_shape, same_shape
 
 def _check(op: Operator) -> None:
     require_output_shapes(op, same_shape(op))
-    require_activation_tensor(op, op.input(0), "the input")
-    require_at_most_rank(op, op.output, LARGEST_RANK, "the output")
-    require_dtype(op, op.output, DType.FLOAT32, "the output")
+    require_activation_tensor(op, op.input(0), "input")
+    require_at_most_rank(op, op.output, LARGEST_RANK, "output")
+    require_dtype(op, op.output, DType.FLOAT32, "output")
 
 
 def _lower(op: Operator) -> Step:

@@ -52,11 +52,11 @@ class _Axis:
 
 def _require_axes(op: Operator) -> list[_Axis]:
     require_operands(op, (2, 3))
-    source = require_input(op, 0, "the input")
-    require_rank(op, source, range(1, _LARGEST_RANK + 1), "the input")
-    paddings = require_input(op, 1, "the paddings")
-    require_dtype(op, paddings, DType.INT32, "the paddings")
-    values = require_constant(op, paddings, "the paddings")
+    source = require_input(op, 0, "input")
+    require_rank(op, source, range(1, _LARGEST_RANK + 1), "input")
+    paddings = require_input(op, 1, "paddings")
+    require_dtype(op, paddings, DType.INT32, "paddings")
+    values = require_constant(op, paddings, "paddings")
     ops.require(
         op,
         paddings.shape == (len(source.shape), 2) and bool((values >= 0).all()),
@@ -74,13 +74,13 @@ def _output_shapes(op: Operator) -> tuple[Shape]:
 
 def _check(op: Operator) -> None:
     require_output_shapes(op, _output_shapes(op))
-    require_activation_tensor(op, op.input(0), "the input")
-    require_activation_tensor(op, op.output, "the output")
+    require_activation_tensor(op, op.input(0), "input")
+    require_activation_tensor(op, op.output, "output")
     value = op.optional_input(2)
     if value is None:
         return
-    require_activation_tensor(op, value, "the pad value")
-    require_constant(op, value, "the pad value")
+    require_activation_tensor(op, value, "pad value")
+    require_constant(op, value, "pad value")
     ops.require(op, value.size == 1, "the pad value must be one number")
     ops.require(
         op,

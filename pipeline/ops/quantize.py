@@ -48,14 +48,14 @@ def _check(op: Operator) -> None:
     ops.require(
         op,
         source.dtype in (DType.FLOAT32, DType.INT8),
-        f"float32 and int8 inputs are, not {source.dtype.value}",
+        f"input must be float32 or int8, it is {source.dtype.value}",
     )
     if source.dtype is DType.INT8:
         require_unary(op)
         _rescaling(op)
         return
-    require_at_most_rank(op, source, LARGEST_RANK, "the input")
-    require_activation_tensor(op, op.output, "the output")
+    require_at_most_rank(op, source, LARGEST_RANK, "input")
+    require_activation_tensor(op, op.output, "output")
 
 
 def _rescaling(op: Operator) -> tuple[int, int]:

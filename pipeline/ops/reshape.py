@@ -68,10 +68,10 @@ def _parse_squeeze(raw: Any) -> SqueezeAttributes:
 
 def _reshape_shapes(op: Operator) -> tuple[Shape]:
     require_operands(op, (1, 2))
-    source, target = require_input(op, 0, "the input"), op.optional_input(1)
+    source, target = require_input(op, 0, "input"), op.optional_input(1)
     if target is not None:
-        require_dtype(op, target, DType.INT32, "the new shape")
-        wanted = _integers(require_constant(op, target, "the new shape").ravel())
+        require_dtype(op, target, DType.INT32, "new shape")
+        wanted = _integers(require_constant(op, target, "new shape").ravel())
     elif isinstance(op.attributes, ReshapeAttributes):
         wanted = op.attributes.new_shape
     else:
@@ -93,7 +93,7 @@ def _resolved(op: Operator, wanted: Sequence[int], source: Tensor) -> Shape:
 
 def _squeeze_shapes(op: Operator) -> tuple[Shape]:
     require_operands(op, (1,))
-    shape = require_input(op, 0, "the input").shape
+    shape = require_input(op, 0, "input").shape
     named = op.attributes.axes if isinstance(op.attributes, SqueezeAttributes) else ()
     ops.require(
         op,
@@ -106,7 +106,7 @@ def _squeeze_shapes(op: Operator) -> tuple[Shape]:
 
 def _expand_dims_shapes(op: Operator) -> tuple[Shape]:
     require_operands(op, (2,))
-    shape = require_input(op, 0, "the input").shape
+    shape = require_input(op, 0, "input").shape
     position = require_input(op, 1, "the axis")
     require_dtype(op, position, DType.INT32, "the axis")
     values = _integers(require_constant(op, position, "the axis").ravel())
@@ -123,9 +123,9 @@ def _expand_dims_shapes(op: Operator) -> tuple[Shape]:
 def _check_view(op: Operator, shapes: tuple[Shape]) -> None:
     require_output_shapes(op, shapes)
     source = op.input(0)
-    require_dtype(op, op.output, source.dtype, "the output")
-    require_at_most_rank(op, source, LARGEST_RANK, "the input")
-    require_at_most_rank(op, op.output, LARGEST_RANK, "the output")
+    require_dtype(op, op.output, source.dtype, "output")
+    require_at_most_rank(op, source, LARGEST_RANK, "input")
+    require_at_most_rank(op, op.output, LARGEST_RANK, "output")
     ops.require(op, source.size == op.output.size, "input and output must be of equal size")
     ops.require(
         op,
@@ -140,7 +140,7 @@ def _check_expand_dims(op: Operator) -> None:
     ops.require(
         op,
         op.output.dtype in supported,
-        f"{', '.join(d.value for d in supported)} are, not {op.output.dtype.value}",
+        f"input must be {' or '.join(d.value for d in supported)}, it is {op.output.dtype.value}",
     )
 
 

@@ -73,7 +73,7 @@ def _real_factor(op: Operator) -> float:
 
 def _check(op: Operator) -> None:
     source, output = require_unary(op)
-    require_rank(op, source, range(1, LARGEST_RANK + 1), "the input")
+    require_rank(op, source, range(1, LARGEST_RANK + 1), "input")
     ops.require(
         op,
         output.quantization == _OUTPUT_QUANTIZATION,
