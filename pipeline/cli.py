@@ -51,10 +51,24 @@ class _Samples(click.ParamType[int | str]):
         return self.fail(f"{value!r} is neither a number from 1 on nor 'all'", param, context)
 
 
+class _BoardId(click.ParamType[str]):
+    name = "ID"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        from pipeline.boards import board
+
+        try:
+            return board(str(value)).id
+        except PipelineError as error:
+            return self.fail(str(error), param, context)
+
+
 def _common_options(samples: bool = False) -> Callable[[F], F]:
     """--board, --runtime, --output-dir, --seed, --json, --quiet, --force as one `options`."""
     parameters = [
-        click.option("--board", metavar="ID", help="Board id (see `mcu-pipeline boards`)."),
+        click.option("--board", type=_BoardId(), help="Board id (see `mcu-pipeline boards`)."),
         click.option("--runtime", type=click.Choice(["tflm", "aot"]), help="Inference runtime."),
         click.option(
             "--output-dir",
