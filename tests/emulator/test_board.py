@@ -185,6 +185,19 @@ def test_a_compiler_error_is_one_line_and_names_the_log(tmp_path: Path) -> None:
     assert "unused variable" in log.read_text()
 
 
+def test_a_missing_compiler_is_named_with_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(
+        ToolError,
+        match=r"^build: arm-none-eabi-gcc is not on PATH: "
+        r"apt install gcc-arm-none-eabi libnewlib-arm-none-eabi; see ",
+    ):
+        build_model(tmp_path / "run")
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="not a folder with a generated model"):
         build(tmp_path / "nothing", BOARD, "aot", tmp_path)

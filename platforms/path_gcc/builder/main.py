@@ -1,9 +1,9 @@
 """SCons build script of the platform: run by PlatformIO Core for every environment."""
 
+import shutil
 import sys
 from pathlib import Path
 
-from platformio.proc import where_is_program
 from SCons.Script import Default, DefaultEnvironment
 
 env = DefaultEnvironment()
@@ -11,7 +11,7 @@ board = env.BoardConfig()
 prefix = board.get("build.toolchain_prefix")
 machine_flags = board.get("build.machine_flags")
 
-if not where_is_program(f"{prefix}gcc", env["ENV"]["PATH"]):
+if shutil.which(f"{prefix}gcc", path=env["ENV"]["PATH"]) is None:
     packages = board.get("build.toolchain_packages")
     sys.stderr.write(f"Error: {prefix}gcc is not on PATH: apt install {packages}\n")
     env.Exit(1)
