@@ -29,6 +29,9 @@ from pipeline.op_rules import INT8_MAX, INT8_MIN
 from pipeline.op_tables import clamp_int8, draw_unary_shape, lookup_step, require_unary
 
 _INPUT_INTEGER_BITS = 4
+# Beyond, TFLM shifts a 64-bit integer by a negative number or by its width.
+_SMALLEST_INPUT_SCALE = 2.0**-28
+_INPUT_SCALE_LIMIT = 2.0**35
 
 SIGMOID_OPTIONS = zero_point_options("input") | {"saturates", "stays within the table"}
 
@@ -59,8 +62,8 @@ class SigmoidFunction:
         )
         ops.require(
             op,
-            _input_factor(source.scale)[1] >= 0,
-            f"the input's scale must be at least 2^-28, it is {source.scale:g}",
+            _SMALLEST_INPUT_SCALE <= source.scale < _INPUT_SCALE_LIMIT,
+            f"the input's scale must be from 2^-28 to below 2^35, it is {source.scale:g}",
         )
 
     def lower(self, op: Operator) -> Step:

@@ -10,10 +10,10 @@
 enum { BROADCAST_MAX_OUTER_LOOPS = 5 }; /* TFLM takes 6 axes; the last one is the inner loop */
 
 typedef struct {
-  int32_t count;         /* outer loops, 0..BROADCAST_MAX_OUTER_LOOPS, the innermost first */
+  int32_t count;          /* outer loops, 0..BROADCAST_MAX_OUTER_LOOPS, the innermost first */
   const int32_t *extents; /* of each loop, at least 1 */
-  const int32_t *jumps1; /* elements to add to an input's pointer, which stands behind the inner */
-  const int32_t *jumps2; /* loop, when the loop advances and all loops within start again */
+  const int32_t *jumps1;  /* elements to add to an input's pointer, which stands behind the inner */
+  const int32_t *jumps2;  /* loop, when the loop advances and all loops within start again */
 } broadcast_loops;
 
 /* Moves both pointers to the next inner loop; false after the last. `indices` has

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* x * multiplier / 2^31, rounded to nearest, ties towards plus infinity. The pair
- * (INT32_MIN, INT32_MIN) does not occur: multipliers are not negative here. */
+ * (INT32_MIN, INT32_MIN) does not occur: no multiplier is INT32_MIN. */
 static inline int32_t doubling_high_multiply(int32_t x, int32_t multiplier) {
   return (int32_t)(((int64_t)x * multiplier + (INT64_C(1) << 30)) >> 31);
 }

@@ -15,13 +15,16 @@ def lower(graph: Graph) -> Program:
     Raises:
         UnsupportedOperatorError: an operator, or the way the model uses it, has no kernel; names
             the operator's index and what is supported.
-        ModelError: shapes that contradict each other, or an output that no operator writes.
+        ModelError: shapes that contradict each other, or an input or output that is constant.
     """
     if not graph.operators:
         raise ModelError("generate: the model has no operators")
-    for tensor in graph.outputs:
-        if tensor.is_constant:
-            raise ModelError(f"generate: output tensor {tensor.index} ({tensor.name}) is constant")
+    for side, tensors in (("input", graph.inputs), ("output", graph.outputs)):
+        for tensor in tensors:
+            if tensor.is_constant:
+                raise ModelError(
+                    f"generate: {side} tensor {tensor.index} ({tensor.name}) is constant"
+                )
     steps = tuple(_lower_operator(op) for op in graph.operators)
     return Program(graph, steps, plan_memory(graph, steps))
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from pipeline import ops
 from pipeline.aot.lowering import lower
-from pipeline.errors import UnsupportedOperatorError
+from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import DType, Graph, Quantization, Shape
 from pipeline.op_broadcast import BroadcastLoops, broadcast_loops
 from pipeline.op_cases import Operand, int8_operand, single_op_model
 from pipeline.op_rules import Activation
 from pipeline.ops.softmax import exponentials
 from pipeline.tflite_reader import read_tflite
+from pipeline.tflite_writer import TfliteWriter
 
 PLAIN = Quantization((0.5,), (3,))
 PROBABILITY = Quantization((1 / 256,), (-128,))
@@ -309,3 +310,17 @@ def test_operators_that_sum_no_products_have_no_macs() -> None:
     graph = _mul(_activation(), _activation())
 
     assert ops.definitions()["MUL"].macs(graph.operators[0]) == 0
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_constant_among_inputs_or_outputs_is_refused(side: str) -> None:
+    writer = TfliteWriter()
+    zeros = np.zeros((2, 3), np.int8)
+    x = writer.tensor((2, 3), DType.INT8, PLAIN, zeros if side == "input" else None)
+    y = writer.tensor((2, 3), DType.INT8, PLAIN)
+    writer.operator("RELU", [x], [y])
+    constant = writer.tensor((2, 3), DType.INT8, PLAIN, zeros)
+    outputs = [y] if side == "input" else [y, constant]
+
+    with pytest.raises(ModelError, match=rf"^generate: {side} tensor \d \(t\d\) is constant$"):
+        lower(read_tflite(writer.build([x], outputs)))
