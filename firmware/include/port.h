@@ -30,6 +30,10 @@ uint32_t port_counter_hz(void);
 /* Ends the program where that means something (emulator, host); otherwise stops for good. */
 void port_halt(int status);
 
+/* Of the core: greets, then answers requests for ever. Called once, by main() or by a port that has
+ * an entry of its own. */
+void firmware_main(void);
+
 #ifdef __cplusplus
 }
 #endif

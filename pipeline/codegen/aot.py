@@ -156,7 +156,7 @@ class _Renderer:
         if isinstance(value, ConstArray):
             return self._name(index, position, value.name)
         if isinstance(value, float):
-            return _float_literal(value)
+            return float_literal(value)
         return _int_literal(value)
 
 
@@ -188,7 +188,7 @@ def _wrap_call(function: str, arguments: list[str]) -> str:
 
 
 def _array_text(data: npt.NDArray[Any]) -> str:
-    literal = _float_literal if data.dtype == np.float32 else _int_literal
+    literal = float_literal if data.dtype == np.float32 else _int_literal
     lines: list[str] = []
     line = "   "
     for value in data.ravel().tolist():
@@ -204,7 +204,7 @@ def _int_literal(value: int) -> str:
     return "(-2147483647 - 1)" if value == -(1 << 31) else str(value)
 
 
-def _float_literal(value: float) -> str:
+def float_literal(value: float) -> str:
     """The shortest decimal that reads back as the same float32."""
     text = f"{np.float32(value):.9g}"
     return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
