@@ -19,10 +19,15 @@ from pipeline.tflite_reader import read_tflite
 
 @dataclass(frozen=True)
 class ClassifierAccuracy:
-    """`correct` out of `samples` images had their class as the largest output."""
+    """`correct` out of `samples` images had their class as the largest output.
+
+    Attributes:
+        confusion: (classes, classes) counts, row = the image's class, column = the model's.
+    """
 
     correct: int
     samples: int
+    confusion: tuple[tuple[int, ...], ...]
 
     @property
     def value(self) -> float:
@@ -77,9 +82,13 @@ def classifier_accuracy(
     """Counts outputs whose largest element (the first of equals) is at the label's index.
 
     Args:
-        outputs: one array a sample, of any shape with as many elements as there are classes.
+        outputs: one array a sample, of any shape with as many elements as there are classes; at
+            least one.
         labels: (samples,), of the same samples.
     """
-    predicted = [int(np.argmax(output)) for output in outputs]
-    correct = sum(int(a == b) for a, b in zip(predicted, labels.tolist(), strict=True))
-    return ClassifierAccuracy(correct, len(predicted))
+    classes = outputs[0].size
+    counts = [[0] * classes for _ in range(classes)]
+    for output, label in zip(outputs, labels.tolist(), strict=True):
+        counts[label][int(np.argmax(output))] += 1
+    correct = sum(counts[index][index] for index in range(classes))
+    return ClassifierAccuracy(correct, len(outputs), tuple(map(tuple, counts)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.aot.program import MemoryPlan, Step
+from pipeline.aot.program import MemoryPlan, Program, Step
 from pipeline.graph import Graph, Tensor
 
 ALIGNMENT_BYTES = 4  # of every buffer; kernels may load words
@@ -21,6 +21,48 @@ class Lifetime:
 
     def overlaps(self, other: Lifetime) -> bool:
         return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One place in the arena, and when its bytes matter.
+
+    Attributes:
+        name: "CONV_2D 3" for what operator 3 of the file writes (tensors that share the place
+            with it are not named), "input 0", or "scratch of CONV_2D 3".
+        shape: of the tensor; None for scratch.
+        offset: bytes from the arena's begin.
+        first, last: steps, both included; an output of the model lives until the number of steps.
+    """
+
+    name: str
+    shape: tuple[int, ...] | None
+    offset: int
+    size_bytes: int
+    first: int
+    last: int
+
+
+def arena_buffers(program: Program) -> tuple[Buffer, ...]:
+    """Everything that has a place of its own in the arena, in order of the first step."""
+    graph, steps, memory = program.graph, program.steps, program.memory
+    writers = {tensor: op for op in graph.operators for tensor in op.outputs}
+    buffers = []
+    for tensor, life in _tensor_lifetimes(graph, steps, _storage(steps)).items():
+        if tensor in writers:
+            name = f"{writers[tensor].kind} {writers[tensor].index}"
+        else:
+            name = f"input {graph.inputs.index(tensor)}"
+        place = memory.offsets[tensor]
+        buffers.append(Buffer(name, tensor.shape, place, life.size_bytes, life.first, life.last))
+    for index, step in enumerate(steps):
+        for call in step.calls:
+            if call.scratch_bytes:
+                name = f"scratch of {step.operators[0].kind} {step.operators[0].index}"
+                size = _aligned(call.scratch_bytes)
+                place = memory.scratch_offsets[call]
+                buffers.append(Buffer(name, None, place, size, index, index))
+    return tuple(sorted(buffers, key=lambda buffer: (buffer.first, buffer.offset)))
 
 
 def plan_memory(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
