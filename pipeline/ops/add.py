@@ -13,7 +13,7 @@ from pipeline import ops
 from pipeline.aot.program import KernelCall, Step
 from pipeline.fixed_point import quantize_multiplier
 from pipeline.graph import Operator, Quantization
-from pipeline.op_broadcast import (
+from pipeline.ops.shared.broadcast import (
     BROADCAST_OPTIONS,
     broadcast_loops,
     broadcast_shapes,
@@ -23,7 +23,7 @@ from pipeline.op_broadcast import (
     parse_binary,
     require_binary,
 )
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     chance,
     draw_quantization,
     draw_zero_point,
@@ -32,7 +32,7 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import activation_range, kernel_input, no_macs
+from pipeline.ops.shared.rules import activation_range, kernel_input, no_macs
 
 _LEFT_SHIFT = 20  # of both inputs before they are scaled; ADD_S8_LEFT_SHIFT of the kernel
 

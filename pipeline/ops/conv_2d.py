@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import op_cases as cases
-from pipeline import op_convolution as convolution
-from pipeline import op_rules as rules
 from pipeline.aot.program import FieldValue, KernelCall, Step
 from pipeline.graph import Operator, Shape
-from pipeline.op_convolution import ConvolutionAttributes
-from pipeline.op_weighted_sum import WeightedSum, draw_weighted_sum, require_weighted_sum
 from pipeline.ops import OperatorDefinition, SingleOpCase, register, require
+from pipeline.ops.shared import cases, convolution, rules
+from pipeline.ops.shared.convolution import ConvolutionAttributes
+from pipeline.ops.shared.weighted_sum import WeightedSum, draw_weighted_sum, require_weighted_sum
 
 _CHANNEL_AXIS = 0  # of the weights [output channels][height][width][input channels of a group]
 

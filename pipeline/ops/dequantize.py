@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline import ops
 from pipeline.aot.program import KernelCall, Step
 from pipeline.graph import DType, Operator
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     Operand,
     draw_quantization,
     int8_operand,
@@ -20,7 +20,7 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import (
+from pipeline.ops.shared.rules import (
     LARGEST_RANK,
     kernel_input,
     no_macs,
@@ -29,7 +29,7 @@ from pipeline.op_rules import (
     require_dtype,
     require_output_shapes,
 )
-from pipeline.op_tables import draw_unary_shape, same_shape
+from pipeline.ops.shared.tables import draw_unary_shape, same_shape
 
 
 def _check(op: Operator) -> None:

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import op_cases as cases
-from pipeline import op_rules as rules
 from pipeline.aot.program import KernelCall, Step
 from pipeline.graph import Operator, Shape
-from pipeline.op_rules import Activation
-from pipeline.op_weighted_sum import (
+from pipeline.ops import OperatorDefinition, SingleOpCase, register, require
+from pipeline.ops.shared import cases, rules
+from pipeline.ops.shared.rules import Activation
+from pipeline.ops.shared.weighted_sum import (
     WEIGHTED_SUM_OPTIONS,
     WeightedSum,
     draw_weighted_sum,
     require_weighted_sum,
 )
-from pipeline.ops import OperatorDefinition, SingleOpCase, register, require
 
 _CHANNEL_AXIS = 0  # of the weights [output size][input size]
 

@@ -15,7 +15,7 @@ from pipeline import ops
 from pipeline.aot.program import Step
 from pipeline.fixed_point import quantize_multiplier
 from pipeline.graph import Operator, Quantization
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     draw_scale,
     draw_zero_point,
     float32,
@@ -24,8 +24,8 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import no_macs
-from pipeline.op_tables import (
+from pipeline.ops.shared.rules import no_macs
+from pipeline.ops.shared.tables import (
     clamp_int8,
     draw_unary_shape,
     float32_quotient,

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import op_cases as cases
-from pipeline import op_rules as rules
 from pipeline.aot.program import FieldValue, KernelCall, Step
 from pipeline.fixed_point import quantize_multiplier
 from pipeline.graph import DType, Operator, Quantization, Shape
-from pipeline.op_cases import Operand
 from pipeline.ops import OperatorDefinition, SingleOpCase, register, require
+from pipeline.ops.shared import cases, rules
+from pipeline.ops.shared.cases import Operand
 
 _LARGEST_COUNT = 1 << 23  # 255 times as much fits 31 bits
 _REDUCED_RUNS = 2  # that the kernel has loops for

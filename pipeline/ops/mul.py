@@ -12,7 +12,7 @@ from pipeline import ops
 from pipeline.aot.program import KernelCall, Step
 from pipeline.fixed_point import quantize_multiplier
 from pipeline.graph import Operator
-from pipeline.op_broadcast import (
+from pipeline.ops.shared.broadcast import (
     BROADCAST_OPTIONS,
     broadcast_loops,
     broadcast_shapes,
@@ -22,7 +22,7 @@ from pipeline.op_broadcast import (
     parse_binary,
     require_binary,
 )
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     chance,
     draw_quantization,
     int8_operand,
@@ -30,7 +30,7 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import activation_range, kernel_input, no_macs
+from pipeline.ops.shared.rules import activation_range, kernel_input, no_macs
 
 # 255 * 255 shifted further left does not fit 32 bits.
 _LARGEST_LEFT_SHIFT = 15

@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline import ops
 from pipeline.aot.program import KernelCall, Step, int32_array
 from pipeline.graph import DType, Operator, Shape
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     Operand,
     between,
     chance,
@@ -22,7 +22,7 @@ from pipeline.op_cases import (
     pick,
     single_op_model,
 )
-from pipeline.op_rules import (
+from pipeline.ops.shared.rules import (
     kernel_input,
     no_macs,
     require_activation_tensor,

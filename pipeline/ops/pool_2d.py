@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import op_cases as cases
-from pipeline import op_rules as rules
 from pipeline.aot.program import KernelCall, Step
 from pipeline.graph import Operator, Quantization, Shape
-from pipeline.op_rules import Activation, Padding, WindowAxis
 from pipeline.ops import OperatorDefinition, SingleOpCase, register, require
+from pipeline.ops.shared import cases, rules
+from pipeline.ops.shared.rules import Activation, Padding, WindowAxis
 
 _KERNELS = {"MAX_POOL_2D": "max_pool_2d_s8", "AVERAGE_POOL_2D": "average_pool_2d_s8"}
 _LARGEST_SCALE_DIFFERENCE = 1e-6  # as TensorFlow Lite Micro has it; the input's scale is not used

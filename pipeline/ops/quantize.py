@@ -13,7 +13,7 @@ from pipeline import ops
 from pipeline.aot.program import KernelCall, Step
 from pipeline.fixed_point import multiply_by_quantized_multiplier
 from pipeline.graph import DType, Operator, Quantization
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     Operand,
     chance,
     draw_quantization,
@@ -24,7 +24,7 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import (
+from pipeline.ops.shared.rules import (
     LARGEST_RANK,
     kernel_input,
     no_macs,
@@ -32,7 +32,7 @@ from pipeline.op_rules import (
     require_at_most_rank,
     require_output_shapes,
 )
-from pipeline.op_tables import (
+from pipeline.ops.shared.tables import (
     clamp_int8,
     draw_unary_shape,
     lookup_step,

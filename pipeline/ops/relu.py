@@ -12,7 +12,7 @@ from pipeline import ops
 from pipeline.aot.program import Step
 from pipeline.fixed_point import multiply_by_quantized_multiplier
 from pipeline.graph import Operator, Quantization
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     draw_quantization,
     draw_scale,
     draw_zero_point,
@@ -21,8 +21,8 @@ from pipeline.op_cases import (
     single_op_model,
     zero_point_labels,
 )
-from pipeline.op_rules import Activation, activation_range, no_macs
-from pipeline.op_tables import (
+from pipeline.ops.shared.rules import Activation, activation_range, no_macs
+from pipeline.ops.shared.tables import (
     clamp_int8,
     draw_unary_shape,
     float32_quotient,

@@ -22,7 +22,7 @@ from pipeline.fixed_point import (
     quantize_multiplier,
 )
 from pipeline.graph import Operator, Quantization
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     between,
     chance,
     draw_scale,
@@ -34,7 +34,7 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import (
+from pipeline.ops.shared.rules import (
     LARGEST_RANK,
     kernel_input,
     no_macs,
@@ -42,7 +42,7 @@ from pipeline.op_rules import (
     require_attributes,
     require_rank,
 )
-from pipeline.op_tables import require_unary, same_shape
+from pipeline.ops.shared.tables import require_unary, same_shape
 
 _INPUT_INTEGER_BITS = 5
 _OUTPUT_QUANTIZATION = Quantization((1 / 256,), (-128,))

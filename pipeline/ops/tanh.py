@@ -8,9 +8,9 @@ from __future__ import annotations
 from pipeline import ops
 from pipeline.fixed_point import tanh
 from pipeline.graph import Quantization
-from pipeline.op_rules import no_macs
-from pipeline.op_sigmoid import SIGMOID_OPTIONS, SigmoidFunction
-from pipeline.op_tables import same_shape
+from pipeline.ops.shared.rules import no_macs
+from pipeline.ops.shared.sigmoid import SIGMOID_OPTIONS, SigmoidFunction
+from pipeline.ops.shared.tables import same_shape
 
 _TANH = SigmoidFunction(
     kind="TANH",

@@ -11,8 +11,8 @@ from pipeline import ops
 from pipeline.aot.program import ConstArray, KernelCall, Step
 from pipeline.fixed_point import quantize_multiplier
 from pipeline.graph import Operator, Shape, Tensor
-from pipeline.op_cases import between
-from pipeline.op_rules import (
+from pipeline.ops.shared.cases import between
+from pipeline.ops.shared.rules import (
     INT8_MAX,
     INT8_MIN,
     LARGEST_RANK,

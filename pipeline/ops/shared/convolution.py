@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import op_cases as cases
-from pipeline import op_rules as rules
 from pipeline.aot.program import FieldValue
 from pipeline.fixed_point import INT32_MAX
 from pipeline.graph import Operator
-from pipeline.op_cases import WindowDraw
-from pipeline.op_rules import Activation, Padding, WindowAxis
-from pipeline.op_weighted_sum import WEIGHTED_SUM_OPTIONS
 from pipeline.ops import require
+from pipeline.ops.shared import cases, rules
+from pipeline.ops.shared.cases import WindowDraw
+from pipeline.ops.shared.rules import Activation, Padding, WindowAxis
+from pipeline.ops.shared.weighted_sum import WEIGHTED_SUM_OPTIONS
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pipeline.fixed_point import (
     rounding_divide_by_power_of_two,
 )
 from pipeline.graph import Operator, Quantization
-from pipeline.op_cases import (
+from pipeline.ops.shared.cases import (
     draw_scale,
     draw_zero_point,
     int8_operand,
@@ -25,8 +25,8 @@ from pipeline.op_cases import (
     zero_point_labels,
     zero_point_options,
 )
-from pipeline.op_rules import INT8_MAX, INT8_MIN
-from pipeline.op_tables import clamp_int8, draw_unary_shape, lookup_step, require_unary
+from pipeline.ops.shared.rules import INT8_MAX, INT8_MIN
+from pipeline.ops.shared.tables import clamp_int8, draw_unary_shape, lookup_step, require_unary
 
 _INPUT_INTEGER_BITS = 4
 # Beyond, TFLM shifts a 64-bit integer by a negative number or by its width.

@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.aot.program import ConstArray, FieldValue, int32_array
 from pipeline.graph import DType, Operator, Quantization, Shape, Tensor
-from pipeline.op_cases import (
+from pipeline.ops import require
+from pipeline.ops.shared.cases import (
     Operand,
     between,
     chance,
@@ -24,7 +25,7 @@ from pipeline.op_cases import (
     int8_operand,
     pick,
 )
-from pipeline.op_rules import (
+from pipeline.ops.shared.rules import (
     FUSED_ACTIVATIONS,
     LARGEST_RANK,
     Activation,
@@ -38,7 +39,6 @@ from pipeline.op_rules import (
     require_operands,
     require_output_shapes,
 )
-from pipeline.ops import require
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import op_cases as cases
-from pipeline import op_rules as rules
 from pipeline.aot.program import ConstArray, FieldValue, int32_array
 from pipeline.fixed_point import INT32_MAX
 from pipeline.graph import DType, Operator, Quantization, Shape
-from pipeline.op_cases import Operand
-from pipeline.op_rules import Activation, Requantization
 from pipeline.ops import require
+from pipeline.ops.shared import cases, rules
+from pipeline.ops.shared.cases import Operand
+from pipeline.ops.shared.rules import Activation, Requantization
 
 # |x - zero point| <= 255; 256 bounds the partial sums of a kernel that folds the zero point into
 # the bias, too.

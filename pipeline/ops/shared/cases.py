@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.graph import DType, Quantization, Shape
-from pipeline.op_rules import INT8_MAX, INT8_MIN, Padding, WindowAxis, window_axis
+from pipeline.ops.shared.rules import INT8_MAX, INT8_MIN, Padding, WindowAxis, window_axis
 from pipeline.tflite_writer import TfliteWriter
 
 Value = TypeVar("Value")

@@ -1,0 +1,1 @@
+"""What several operators share: rules, lowering, tables and random cases."""
