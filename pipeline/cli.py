@@ -137,11 +137,13 @@ def run_command(options: Options, spec: Path) -> None:
         _show_report(run, options)
 
 
-def _stage_command(name: str, help: str, stages: str, from_model: Sequence[str] = ()) -> None:
+def _stage_command(
+    name: str, help: str, stages: Sequence[str], from_model: Sequence[str] = ()
+) -> None:
     """Adds a command that brings one stage up to date.
 
     Args:
-        stages: name of the stage in `pipeline.stages`.
+        stages: names of the stages in `pipeline.stages`; the last one's result is shown.
         from_model: stages that come before it where SOURCE is a .tflite.
     """
 
@@ -153,7 +155,7 @@ def _stage_command(name: str, help: str, stages: str, from_model: Sequence[str] 
         with _opened(source, options) as run:
             before = from_model if _is_model(source) else ()
             result: Mapping[str, Any] = {}
-            for stage in (*before, stages):
+            for stage in (*before, *stages):
                 result = run.bring(getattr(known, stage))
             _show_result(result, run, options)
 
@@ -161,10 +163,14 @@ def _stage_command(name: str, help: str, stages: str, from_model: Sequence[str] 
     cli.command(name, help=help)(command)
 
 
-_stage_command("train", "Train the model of a spec.", "TRAIN")
-_stage_command("convert", "Quantize to int8 and convert to .tflite.", "CONVERT")
-_stage_command("generate", "Emit the C sources of a model.", "GENERATE")
-_stage_command("build", "Build the firmware.", "BUILD", ("GENERATE",))
+_stage_command("train", "Train the model of a spec.", ("TRAIN",))
+_stage_command(
+    "convert",
+    "Quantize to int8, with training where the spec has it, and convert to .tflite.",
+    ("POST_TRAINING", "QUANTIZE_AWARE", "CONVERT"),
+)
+_stage_command("generate", "Emit the C sources of a model.", ("GENERATE",))
+_stage_command("build", "Build the firmware.", ("BUILD",), ("GENERATE",))
 
 
 @cli.command("analyze")

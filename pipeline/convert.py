@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.architecture import load_keras_model
 from pipeline.data import Dataset
 from pipeline.errors import DataError, ModelError
 from pipeline.graph import DType, Graph, Tensor
+from pipeline.quantize_aware import with_simulated_int8
 from pipeline.spec import QuantizationSpec
 from pipeline.tensorflow_setup import native_stderr_captured, tensorflow
 from pipeline.tflite_reader import read_tflite
@@ -51,12 +53,22 @@ def calibration_images(dataset: Dataset, samples: int, seed: int) -> npt.NDArray
     return dataset.scaling.apply(dataset.train_images[chosen])
 
 
-def convert(keras_file: Path, dataset: Dataset, quantization: QuantizationSpec) -> TfliteModel:
-    """Post-training quantization of a .keras file, calibrated on the training split.
+def convert(
+    keras_file: Path,
+    dataset: Dataset,
+    quantization: QuantizationSpec,
+    qat_weights: Path | None = None,
+) -> TfliteModel:
+    """int8 quantization of a .keras file's model, calibrated on the training split.
 
     The batch is fixed to 1, so that no shape is computed on the device. Dense layers are
     quantized per tensor unless `quantization.per_channel_dense`: TFLM of early 2023 computes
     per-channel ones wrongly without saying so. Names are stripped.
+
+    Args:
+        qat_weights: what `quantize_aware` saved for this .keras file: its weights and value ranges
+            are taken, and calibration fills in only the ranges that it has not trained. None
+            quantizes post-training.
 
     Returns:
         The same bytes for the same arguments on the same machine and versions.
@@ -66,7 +78,11 @@ def convert(keras_file: Path, dataset: Dataset, quantization: QuantizationSpec) 
         DataError: see `calibration_images`.
     """
     images = calibration_images(dataset, quantization.calibration_samples, quantization.seed)
-    content = _converted(_load(keras_file), images, quantization.per_channel_dense)
+    if qat_weights is None:
+        network = load_keras_model(keras_file, "convert")
+    else:
+        network = with_simulated_int8(keras_file, qat_weights)
+    content = _converted(network, images, quantization.per_channel_dense)
     require_int8(read_tflite(content, keras_file.name))
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -94,17 +110,6 @@ def require_int8(graph: Graph) -> None:
 
 def _label(tensor: Tensor) -> str:
     return f"{tensor.index} ({tensor.name})" if tensor.name else str(tensor.index)
-
-
-def _load(keras_file: Path) -> Any:
-    tensorflow()
-    from tf_keras.models import load_model
-
-    try:
-        return load_model(keras_file, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"convert: {keras_file} is not a Keras model: {reason[0]}") from error
 
 
 def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool) -> bytes:

@@ -27,6 +27,8 @@ class Stage:
         execute: does the work and returns small facts for reports.
         summary: those facts on one line.
         cacheable: False where the same inputs may give another result (real time).
+        applies: False where the target has no use for the stage: it is passed over then.
+        takes_if: like `takes`, of artifacts that only some targets have.
     """
 
     name: str
@@ -39,6 +41,12 @@ class Stage:
     summary: Callable[[Mapping[str, Any]], str]
     resources: tuple[str, ...] = ()
     cacheable: Callable[[Target], bool] = lambda target: True
+    applies: Callable[[Target], bool] = lambda target: True
+    takes_if: Callable[[Target], Mapping[str, str]] = lambda target: {}
+
+    def taken(self, target: Target) -> Mapping[str, str]:
+        """All that the stage takes for this target."""
+        return {**self.takes, **self.takes_if(target)}
 
 
 class Run:
@@ -53,7 +61,12 @@ class Run:
         self._force = force
 
     def bring(self, stage: Stage) -> Mapping[str, Any]:
-        """The stage's result: of an earlier run where nothing it depends on has changed."""
+        """The stage's result: of an earlier run where nothing it depends on has changed.
+
+        Empty where the stage does not apply.
+        """
+        if not stage.applies(self.target):
+            return {}
         inputs = self._inputs(stage)
         versions = dict(stage.versions(self.target))
         key = canonical_key(stage.name, inputs, versions, stage.settings(self))
@@ -88,7 +101,7 @@ class Run:
 
     def require(self, stage: Stage) -> None:
         """Raises PipelineError where an artifact that the stage takes is missing."""
-        for artifact, command in stage.takes.items():
+        for artifact, command in stage.taken(self.target).items():
             if not self.folder.file(artifact.rstrip("/")).exists():
                 raise PipelineError(
                     f"{stage.name}: {self.folder.path} has no {artifact}",
@@ -99,7 +112,7 @@ class Run:
         """Artifact or source -> hash."""
         self.require(stage)
         hashes = {"code": code_hash(*stage.code)}
-        for artifact in stage.takes:
+        for artifact in stage.taken(self.target):
             path = self.folder.file(artifact.rstrip("/"))
             hashes[artifact] = files_hash(path) if path.is_dir() else sha256_hex(path.read_bytes())
         for resource in stage.resources:

@@ -3,126 +3,70 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_origin, get_type_hints
 
 from pipeline.errors import SpecError
 from pipeline.near_miss import suggestion
+from pipeline.own_files import data_file, located, model_file
+from pipeline.spec_rules import (
+    FOLDER_NAME,
+    LEARNING_RATE,
+    MAX_SEED,
+    PARAMETERS,
+    SAMPLES,
+    SWITCH,
+    TEXT,
+    ParameterValue,
+    Rule,
+    choice,
+    integer,
+)
 from pipeline.toml_text import KeyPath, key_lines, toml_table, toml_value
 
 Optimizer: TypeAlias = Literal["adam", "sgd"]
-QuantizationMode: TypeAlias = Literal["ptq"]
+QuantizationMode: TypeAlias = Literal["ptq", "qat"]
 Runtime: TypeAlias = Literal["aot", "tflm"]
-ParameterValue: TypeAlias = bool | int | float | str | tuple[Any, ...]
 
 # A spec is a page of text; a file larger than this was given by mistake.
 MAX_SPEC_BYTES = 65_536
-_MAX_SEED = 2**32 - 1  # numpy's legacy generators, which Keras seeds, take 32 bits
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """What a key's value may be.
-
-    Attributes:
-        wanted: completes "epochs must be ...".
-        accepts: whether a value as tomllib gives it will do.
-        convert: makes the field's value of it.
-        choices: the valid names, where they are few.
-    """
-
-    wanted: str
-    accepts: Callable[[Any], bool]
-    convert: Callable[[Any], Any] = lambda value: value
-    choices: tuple[str, ...] = ()
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _integer(low: int, high: int) -> _Rule:
-    return _Rule(
-        f"an integer from {low} to {high}",
-        lambda value: _is_integer(value) and low <= value <= high,
-    )
-
-
-def _choice(literal: Any) -> _Rule:
-    names: tuple[str, ...] = get_args(literal)
-    listed = " or ".join(f'"{name}"' for name in names)
-    return _Rule(listed, lambda value: value in names, choices=names)
-
-
-_TEXT = _Rule("a text that is not empty", lambda value: isinstance(value, str) and value != "")
-_FOLDER_NAME = _Rule(
-    "letters, digits and _ . + - (it names the run's folder)",
-    lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
-)
-_SWITCH = _Rule("true or false", lambda value: isinstance(value, bool))
-_LEARNING_RATE = _Rule(
-    "a number above 0 and at most 1000",
-    lambda value: (_is_integer(value) or isinstance(value, float)) and 0 < value <= 1000,
-    float,
-)
-_SAMPLES = _Rule(
-    'an integer from 1 to 10000000, or "all"',
-    lambda value: value == "all" or (_is_integer(value) and 1 <= value <= 10_000_000),
-    choices=("all",),
-)
-
-
-def _is_parameter(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_parameter(item) for item in value)
-    return isinstance(value, bool | int | str) or (
-        isinstance(value, float) and math.isfinite(value)
-    )
-
-
-def _frozen(value: Any) -> ParameterValue:
-    if isinstance(value, list | tuple):
-        return tuple(_frozen(item) for item in value)
-    return cast(ParameterValue, value)
-
-
-_PARAMETERS = _Rule(
-    "a table of finite numbers, texts, switches or lists of these",
-    lambda value: isinstance(value, dict) and all(map(_is_parameter, value.values())),
-    lambda value: {key: _frozen(item) for key, item in value.items()},
-)
+_MAX_COUNT = 65_535  # of runs and warmups: 16 bits in the serial protocol
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """[model]: an architecture by its registered name, and its parameters' values."""
+    """[model]: what is trained, and its parameters' values.
 
-    name: Annotated[str, _TEXT]
-    parameters: Annotated[Mapping[str, ParameterValue], _PARAMETERS] = field(default_factory=dict)
+    Attributes:
+        name: of a registered architecture; or "path/to/file.py:function" of one's own; or
+            "path/to/model.keras" of a saved model, which is not trained. Paths are absolute once
+            a spec is read; in the file they start at its folder.
+    """
+
+    name: Annotated[str, TEXT]
+    parameters: Annotated[Mapping[str, ParameterValue], PARAMETERS] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """[data]: a data set by its registered name."""
+    """[data]: a data set by its registered name, or a path to an .npz file."""
 
-    name: Annotated[str, _TEXT]
+    name: Annotated[str, TEXT]
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
     """[training]: seed settles initial weights and the order of the samples."""
 
-    epochs: Annotated[int, _integer(1, 100_000)] = 5
-    batch_size: Annotated[int, _integer(1, 1_000_000)] = 100
-    optimizer: Annotated[Optimizer, _choice(Optimizer)] = "adam"
-    learning_rate: Annotated[float, _LEARNING_RATE] = 0.001
-    seed: Annotated[int, _integer(0, _MAX_SEED)] = 0
+    epochs: Annotated[int, integer(1, 100_000)] = 5
+    batch_size: Annotated[int, integer(1, 1_000_000)] = 100
+    optimizer: Annotated[Optimizer, choice(Optimizer)] = "adam"
+    learning_rate: Annotated[float, LEARNING_RATE] = 0.001
+    seed: Annotated[int, integer(0, MAX_SEED)] = 0
 
 
 @dataclass(frozen=True)
@@ -130,23 +74,28 @@ class QuantizationSpec:
     """[quantization]: seed settles which training samples calibrate the value ranges.
 
     Attributes:
-        mode: "ptq", post-training quantization to int8.
-        per_channel_dense: a scale per output of a dense layer instead of one for all; TFLM
-            libraries of early 2023 compute garbage from such a file.
+        mode: "ptq", post-training quantization to int8; "qat", the float model is trained on with
+            quantization simulated, and held against "ptq".
+        qat_epochs: more epochs, of "qat" only; optimizer and batch size are those of [training].
+        qat_learning_rate: of these epochs.
+        per_channel_dense: with "ptq", a scale per output of a dense layer instead of one for all;
+            TFLM libraries of early 2023 compute garbage from such a file.
     """
 
-    mode: Annotated[QuantizationMode, _choice(QuantizationMode)] = "ptq"
-    calibration_samples: Annotated[int, _integer(1, 1_000_000)] = 200
-    per_channel_dense: Annotated[bool, _SWITCH] = False
-    seed: Annotated[int, _integer(0, _MAX_SEED)] = 0
+    mode: Annotated[QuantizationMode, choice(QuantizationMode)] = "ptq"
+    qat_epochs: Annotated[int, integer(1, 100_000)] = 2
+    qat_learning_rate: Annotated[float, LEARNING_RATE] = 0.001
+    calibration_samples: Annotated[int, integer(1, 1_000_000)] = 200
+    per_channel_dense: Annotated[bool, SWITCH] = False
+    seed: Annotated[int, integer(0, MAX_SEED)] = 0
 
 
 @dataclass(frozen=True)
 class BoardSpec:
     """[board]: runtime None is the board's default."""
 
-    id: Annotated[str, _TEXT] = "nano33ble_sim"
-    runtime: Annotated[Runtime | None, _choice(Runtime)] = None
+    id: Annotated[str, TEXT] = "nano33ble_sim"
+    runtime: Annotated[Runtime | None, choice(Runtime)] = None
 
 
 @dataclass(frozen=True)
@@ -158,9 +107,9 @@ class BenchmarkSpec:
             device.
     """
 
-    runs: Annotated[int, _integer(1, 1_000_000)] = 30
-    warmups: Annotated[int, _integer(0, 1_000_000)] = 3
-    samples: Annotated[int | Literal["all"], _SAMPLES] = 1000
+    runs: Annotated[int, integer(1, _MAX_COUNT)] = 30
+    warmups: Annotated[int, integer(0, _MAX_COUNT)] = 3
+    samples: Annotated[int | Literal["all"], SAMPLES] = 1000
 
 
 @dataclass(frozen=True)
@@ -171,7 +120,7 @@ class ExperimentSpec:
         name: first part of the run folder's name; the spec file's name where it is not given.
     """
 
-    name: Annotated[str, _FOLDER_NAME]
+    name: Annotated[str, FOLDER_NAME]
     model: ModelSpec
     data: DataSpec
     training: TrainingSpec = TrainingSpec()
@@ -195,12 +144,12 @@ class KnownNames:
     """What the registries have, so that a spec's mistake is found before any stage runs.
 
     Attributes:
-        models: model -> names of its parameters.
+        models: model -> its parameters: name -> why a value cannot be that parameter's, or None.
         data_sets: names.
         boards: board id -> ids of its runtimes.
     """
 
-    models: Mapping[str, Collection[str]]
+    models: Mapping[str, Mapping[str, Callable[[Any], str | None]]]
     data_sets: Collection[str]
     boards: Mapping[str, Collection[str]]
 
@@ -253,7 +202,7 @@ def _parse(path: Path, text: str) -> _Document:
         raise SpecError(f"{path}: not a spec: nested too deep, or a number too long") from error
 
 
-def _rules(cls: type[Any]) -> dict[str, _Rule]:
+def _rules(cls: type[Any]) -> dict[str, Rule]:
     """Key -> rule of the fields that have one."""
     hints = get_type_hints(cls, include_extras=True)
     return {
@@ -283,7 +232,7 @@ def _section(document: _Document, title: str, cls: type[Any], values: Any) -> An
     )
 
 
-def _value(document: _Document, keys: KeyPath, title: str, rule: _Rule, value: Any) -> Any:
+def _value(document: _Document, keys: KeyPath, title: str, rule: Rule, value: Any) -> Any:
     if rule.accepts(value):
         return rule.convert(value)
     raise document.error(
@@ -300,15 +249,22 @@ def _check_names(document: _Document, spec: ExperimentSpec, known: KnownNames) -
                 keys, f'[{keys[0]}] unknown {what} "{name}"', suggestion(name, names)
             )
 
-    check(("model", "name"), "model", spec.model.name, known.models)
-    for parameter in spec.model.parameters:
-        check(
-            ("model", "parameters", parameter),
-            f"parameter of {spec.model.name}",
-            parameter,
-            known.models[spec.model.name],
+    if spec.model.name.endswith(".py"):
+        example = f'name = "{spec.model.name}:build"'
+        raise document.error(
+            ("model", "name"), "[model] name lacks the function that builds the model", example
         )
-    check(("data", "name"), "data set", spec.data.name, known.data_sets)
+    if model_file(spec.model.name) is None:
+        check(("model", "name"), "model", spec.model.name, known.models)
+        parameters = known.models[spec.model.name]
+        for parameter, value in spec.model.parameters.items():
+            keys = ("model", "parameters", parameter)
+            check(keys, f"parameter of {spec.model.name}", parameter, parameters)
+            reason = parameters[parameter](value)
+            if reason is not None:
+                raise document.error(keys, f"[model] {reason}")
+    if data_file(spec.data.name) is None:
+        check(("data", "name"), "data set", spec.data.name, known.data_sets)
     check(("board", "id"), "board", spec.board.id, known.boards)
     if spec.board.runtime is not None:
         check(
@@ -317,6 +273,18 @@ def _check_names(document: _Document, spec: ExperimentSpec, known: KnownNames) -
             spec.board.runtime,
             known.boards[spec.board.id],
         )
+
+
+def _check_files(document: _Document, spec: ExperimentSpec) -> None:
+    own = model_file(spec.model.name)
+    for section, path in (
+        ("model", None if own is None else own.path),
+        ("data", data_file(spec.data.name)),
+    ):
+        if path is not None and not path.is_file():
+            raise document.error((section, "name"), f"[{section}] there is no file {path}")
+    if own is not None and own.function is None and spec.model.parameters:
+        raise document.error(("model", "parameters"), "[model] a saved model takes no parameters")
 
 
 def _default_name(path: Path) -> str:
@@ -329,8 +297,8 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
     Args:
         text: the TOML document.
         path: for messages, and for the default name.
-        known: what names of models, parameters, data sets, boards and runtimes are held against;
-            None takes any.
+        known: what names of models, parameters, data sets, boards and runtimes are held against,
+            and that files are there; None takes any.
 
     Raises:
         SpecError: "FILE:LINE: [section] what is wrong; nearest valid name or what is valid".
@@ -347,10 +315,14 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
         for title, cls in _SECTIONS.items()
     }
     given = document.values.get("name", _default_name(path))
-    name = _value(document, ("name",), "name", _FOLDER_NAME, given)
+    name = _value(document, ("name",), "name", FOLDER_NAME, given)
+    for title in ("model", "data"):
+        absolute = located(sections[title].name, path.absolute().parent)
+        sections[title] = dataclasses.replace(sections[title], name=absolute)
     spec = ExperimentSpec(name=name, **sections)
     if known is not None:
         _check_names(document, spec, known)
+        _check_files(document, spec)
     return spec
 
 

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import io
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.run import Run, Stage
 from pipeline.target import MODEL, Target
+from pipeline.training_stages import (
+    CONVERT,
+    POST_TRAINING,
+    QUANTIZE_AWARE,
+    READING,
+    TRAIN,
+    data_settings,
+    is_qat,
+    load_data,
+    packages,
+)
 
 if TYPE_CHECKING:
-    from pipeline.data import Dataset
     from pipeline.deployment import InputCheck
     from pipeline.report.model import Report
-    from pipeline.train import TrainingProgress
 
-KERAS_MODEL = "model.keras"
-HISTORY = "history.json"
 COST = "cost.json"
 GENERATED = "generated/"
 ELF = "firmware.elf"
@@ -32,21 +38,7 @@ REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"
 BUILD_FOLDER = "build"
 
-_READING = ("pipeline.graph", "pipeline.tflite_reader", "pipeline.ops")
-_COMPILING = (*_READING, "pipeline.aot", "pipeline.codegen", "pipeline.fixed_point")
-
-
-@functools.cache
-def load_data(name: str) -> Dataset:
-    """The data set, loaded once a process."""
-    from pipeline import data
-
-    return data.load(name)
-
-
-def packages(*names: str) -> Callable[[Target], Mapping[str, str]]:
-    """Versions of Python packages, without importing them."""
-    return lambda target: {name: importlib.metadata.version(name) for name in names}
+_COMPILING = (*READING, "pipeline.aot", "pipeline.codegen", "pipeline.fixed_point")
 
 
 @functools.cache
@@ -61,65 +53,7 @@ def program_version(program: str) -> str:
     return done.stdout.splitlines()[0].strip()
 
 
-# --- train ---------------------------------------------------------------------------------------
-
-
-def _train(run: Run) -> Mapping[str, Any]:
-    from pipeline.train import train
-
-    spec = run.target.experiment
-
-    def advanced(at: TrainingProgress) -> None:
-        done = (at.epoch - 1) * at.batches + at.batch
-        note = f"epoch {at.epoch} of {at.epochs}, loss {at.loss:.4f}, accuracy {at.accuracy:.4f}"
-        run.progress.advanced(done, at.epochs * at.batches, note)
-
-    dataset = load_data(spec.data.name)
-    path = run.folder.file(KERAS_MODEL)
-    trained = train(spec.model, spec.training, dataset, path, advanced)
-    run.folder.write_json(HISTORY, trained.history.to_json())
-    run.folder.record_seed(spec.training.seed)
-    return {"accuracy": trained.accuracy, "parameters": trained.history.parameters}
-
-
-TRAIN = Stage(
-    name="train",
-    takes={},
-    gives=(KERAS_MODEL, HISTORY),
-    settings=lambda run: (
-        run.target.experiment.model,
-        run.target.experiment.data,
-        run.target.experiment.training,
-    ),
-    code=("pipeline.models", "pipeline.data", "pipeline.train", "pipeline.tensorflow_setup"),
-    versions=packages("tensorflow", "tf_keras", "numpy"),
-    execute=_train,
-    summary=lambda r: f"{r['parameters']:,} parameters, test accuracy {r['accuracy']:.4f}",
-)
-
-# --- convert, evaluate, analyze ------------------------------------------------------------------
-
-
-def _convert(run: Run) -> Mapping[str, Any]:
-    from pipeline.convert import convert
-
-    spec = run.target.experiment
-    dataset = load_data(spec.data.name)
-    model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization)
-    run.folder.write(MODEL, model.content)
-    return {"sha256": model.sha256, "bytes": len(model.content)}
-
-
-CONVERT = Stage(
-    name="convert",
-    takes={KERAS_MODEL: "train"},
-    gives=(MODEL,),
-    settings=lambda run: (run.target.experiment.data, run.target.experiment.quantization),
-    code=("pipeline.data", "pipeline.convert", "pipeline.tensorflow_setup", *_READING),
-    versions=packages("tensorflow", "tf_keras", "ai-edge-litert", "numpy"),
-    execute=_convert,
-    summary=lambda r: f"int8 .tflite of {r['bytes']:,} bytes",
-)
+# --- evaluate, analyze ---------------------------------------------------------------------------
 
 
 def _evaluate(run: Run) -> Mapping[str, Any]:
@@ -137,8 +71,8 @@ EVALUATE = Stage(
     name="evaluate",
     takes={MODEL: "convert"},
     gives=(),
-    settings=lambda run: (run.target.experiment.data,),
-    code=("pipeline.data", "pipeline.accuracy", "pipeline.golden", "pipeline.quantize", *_READING),
+    settings=lambda run: (data_settings(run.target),),
+    code=("pipeline.data", "pipeline.accuracy", "pipeline.golden", "pipeline.quantize", *READING),
     versions=packages("tflite_micro", "numpy"),
     execute=_evaluate,
     summary=lambda r: f"int8 accuracy {r['accuracy']:.4f} of {r['samples']:,} images (TFLM)",
@@ -164,7 +98,7 @@ ANALYZE = Stage(
     takes={MODEL: "convert"},
     gives=(COST,),
     settings=lambda run: (),
-    code=("pipeline.analyze", *_READING),
+    code=("pipeline.analyze", *READING),
     versions=packages("ai-edge-litert", "numpy"),
     execute=_analyze,
     summary=_cost_summary,
@@ -340,7 +274,7 @@ def _benchmark_settings(run: Run) -> tuple[Any, ...]:
         target.board.id,
         target.board.counter,
         None if emulator is None else emulator.command,
-        None if target.spec is None else target.spec.data,
+        data_settings(target),
         target.seed,
     )
 
@@ -374,7 +308,9 @@ BENCHMARK = Stage(
 
 def _results(run: Run) -> dict[str, Mapping[str, Any]]:
     """What the stages that a report draws on have left."""
-    names = ("train", "evaluate", "analyze", "build", "benchmark")
+    names = ["train", "evaluate", "analyze", "build", "benchmark"]
+    if is_qat(run.target):
+        names.append(POST_TRAINING.name)
     return {name: result for name in names if (result := run.result(name)) is not None}
 
 
@@ -415,4 +351,4 @@ def read_report(run: Run) -> Report:
 
 
 FROM_MODEL = (ANALYZE, GENERATE, BUILD, BENCHMARK, REPORT)
-FROM_SPEC = (TRAIN, CONVERT, EVALUATE, *FROM_MODEL)
+FROM_SPEC = (TRAIN, POST_TRAINING, QUANTIZE_AWARE, CONVERT, EVALUATE, *FROM_MODEL)

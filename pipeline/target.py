@@ -64,12 +64,12 @@ class Target:
 
 
 def target_of_spec(path: Path, overrides: Overrides) -> Target:
-    """Raises SpecError where the spec has a mistake; names of models and boards are checked."""
+    """Raises SpecError where the spec has a mistake; names and parameters are checked."""
     from pipeline import data, models
 
     known = KnownNames(
         models={
-            name: [parameter.name for parameter in definition.parameter_list()]
+            name: {entry.name: entry.refusal for entry in definition.parameter_list()}
             for name, definition in models.models().items()
         },
         data_sets=list(data.definitions()),

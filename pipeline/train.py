@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import models
+from pipeline.architecture import build_network, check_network, load_keras_model
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
+from pipeline.own_files import model_file
 from pipeline.spec import ModelSpec, TrainingSpec
 from pipeline.store import write_if_changed
 from pipeline.tensorflow_setup import tensorflow
@@ -100,6 +101,8 @@ def train(
 ) -> TrainedModel:
     """Trains with shuffled batches and sparse categorical cross-entropy, and saves the result.
 
+    A saved model (`model.name` ends in .keras or .h5) is taken as it is: its history has no epoch.
+
     The same arguments give the same file on the same machine and versions. The file appears at
     `path` when it is whole: a training that is interrupted leaves nothing.
 
@@ -109,53 +112,70 @@ def train(
 
     Raises:
         SpecError: the architecture or one of its parameters is unknown.
-        ModelError: the images do not suit the architecture, or the loss is no longer a number.
+        ModelError: the images do not suit the architecture, the loss is no longer a number, or a
+            model of one's own cannot be had (see `pipeline.architecture`).
     """
+    own = model_file(model.name)
+    if own is not None and own.function is None:
+        network = load_keras_model(own.path, "train")
+        check_network(network, dataset, f"train: {own.path}")
+        epochs: tuple[EpochMetrics, ...] = ()
+    else:
+        keras = seeded_keras(training.seed)
+        network = build_network(model, dataset)
+        epochs = fit(keras, network, training, dataset, progress)
+    history = TrainingHistory(epochs, network.count_params(), float_accuracy(network, dataset))
+    _save(network, path)
+    return TrainedModel(path, history)
+
+
+def seeded_keras(seed: int) -> Any:
+    """tf_keras with nothing left of an earlier model, and with its randomness settled."""
     tensorflow()
     import tf_keras as keras
 
     keras.backend.clear_session()  # layer names count up over the models of a process
-    keras.utils.set_random_seed(training.seed)
-    network = _build(model, dataset)
+    keras.utils.set_random_seed(seed)
+    return keras
+
+
+def fit(
+    keras: Any,
+    network: Any,
+    training: TrainingSpec,
+    dataset: Dataset,
+    progress: Callable[[TrainingProgress], None] | None,
+) -> tuple[EpochMetrics, ...]:
+    """Moves the weights of a network with class probabilities as its output.
+
+    Raises:
+        ModelError: the loss is no longer a number.
+    """
     optimizer = getattr(keras.optimizers, _OPTIMIZERS[training.optimizer])
     network.compile(
         optimizer=optimizer(learning_rate=training.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    images = dataset.scaling.apply(dataset.train_images)
-    test = (dataset.scaling.apply(dataset.test_images), dataset.test_labels)
     curves = network.fit(
-        images,
+        dataset.scaling.apply(dataset.train_images),
         dataset.train_labels,
         batch_size=training.batch_size,
         epochs=training.epochs,
-        validation_data=test,
+        validation_data=(dataset.scaling.apply(dataset.test_images), dataset.test_labels),
         validation_batch_size=_EVALUATION_BATCH,
         verbose=0,
         callbacks=[_watcher(keras, progress)],
     ).history
-    probabilities = network.predict(test[0], batch_size=_EVALUATION_BATCH, verbose=0)
+    return _epochs(curves)
+
+
+def float_accuracy(network: Any, dataset: Dataset) -> float:
+    """Share of right classes over the whole test split, 0..1."""
+    images = dataset.scaling.apply(dataset.test_images)
+    probabilities = network.predict(images, batch_size=_EVALUATION_BATCH, verbose=0)
     right = int((probabilities.argmax(axis=1) == dataset.test_labels).sum())
-    history = TrainingHistory(
-        epochs=_epochs(curves),
-        parameters=network.count_params(),
-        accuracy=right / len(dataset.test_labels),
-    )
-    _save(network, path)
-    return TrainedModel(path, history)
-
-
-def _build(model: ModelSpec, dataset: Dataset) -> Any:
-    definition = models.model(model.name)
-    parameters = models.parse_parameters(definition, model.parameters)
-    try:
-        return definition.build(parameters, dataset.image_shape, len(dataset.class_names))
-    except ValueError as error:  # Keras's way to say that a layer's output would be empty
-        raise ModelError(
-            f"train: {model.name} cannot take images of shape {dataset.image_shape} "
-            f"from {dataset.name}: {str(error).splitlines()[0]}"
-        ) from error
+    return right / len(dataset.test_labels)
 
 
 def _watcher(keras: Any, progress: Callable[[TrainingProgress], None] | None) -> Any:

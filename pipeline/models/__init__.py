@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,16 @@ from typing import Any
 
 from pipeline.errors import SpecError
 from pipeline.near_miss import suggestion
+from pipeline.toml_text import toml_value
 
 
 def parameter(
-    default: Any, help: str, *, minimum: int | None = None, choices: tuple[Any, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    minimum: int | None = None,
+    above: int | None = None,
+    choices: tuple[Any, ...] = (),
 ) -> Any:
     """A field of an architecture's parameter dataclass.
 
@@ -26,9 +33,10 @@ def parameter(
         default: its type is the parameter's type: bool, int, float or str.
         help: one line for listings.
         minimum: smallest value of a number.
+        above: what a number must be greater than.
         choices: the values there are, where they are few.
     """
-    metadata = {"help": help, "minimum": minimum, "choices": choices}
+    metadata = {"help": help, "minimum": minimum, "above": above, "choices": choices}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -40,11 +48,28 @@ class Parameter:
     default: Any
     help: str
     minimum: int | None
+    above: int | None
     choices: tuple[Any, ...]
 
     @property
     def type(self) -> type:
         return type(self.default)
+
+    def refusal(self, value: object) -> str | None:
+        """Why `value` cannot be this parameter's ("alpha = 0 is not above 0"); None if it can."""
+        label = f"{self.name} = {toml_value(value)}"
+        # Exact types: in TOML, true is no integer and 1 is not "1"; an integer is a float.
+        if type(value) is not self.type and not (self.type is float and type(value) is int):
+            return f"{label} is not of type {self.type.__name__}"
+        if self.choices and value not in self.choices:
+            return f"{label} is not one of {', '.join(map(toml_value, self.choices))}"
+        if isinstance(value, int | float) and not math.isfinite(value):
+            return f"{label} is not a finite number"
+        if self.minimum is not None and isinstance(value, int | float) and value < self.minimum:
+            return f"{label} is below {self.minimum}"
+        if self.above is not None and isinstance(value, int | float) and value <= self.above:
+            return f"{label} is not above {self.above}"
+        return None
 
 
 @dataclass(frozen=True)
@@ -114,16 +139,7 @@ def parse_parameters(definition: ModelDefinition, values: Mapping[str, object]) 
             raise SpecError(
                 f'model: {definition.name} has no parameter "{name}"', suggestion(name, known)
             )
-        _check(definition.name, known[name], value)
+        reason = known[name].refusal(value)
+        if reason is not None:
+            raise SpecError(f"model: {definition.name}: {reason}")
     return definition.parameters(**values)
-
-
-def _check(model_name: str, entry: Parameter, value: object) -> None:
-    label = f"model: {model_name}: {entry.name} = {value!r}"
-    # Exact types: in TOML, true is no integer and 1 is not "1"; an integer is a float.
-    if type(value) is not entry.type and not (entry.type is float and type(value) is int):
-        raise SpecError(f"{label} is not of type {entry.type.__name__}")
-    if entry.choices and value not in entry.choices:
-        raise SpecError(f"{label} is not one of {', '.join(map(repr, entry.choices))}")
-    if entry.minimum is not None and isinstance(value, int | float) and value < entry.minimum:
-        raise SpecError(f"{label} is below {entry.minimum}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report.model import Accuracy, Golden, Kind, OpCost, Report, Spread
+from pipeline.own_files import label
+from pipeline.report.model import Accuracy, Confusion, Golden, Kind, OpCost, Report, Spread
 from pipeline.target import Target
 
 _KINDS: dict[str, Kind] = {"board": "measured", "emulated": "emulated", "host": "host"}
@@ -27,7 +28,7 @@ def assemble(
     shown, image = results["benchmark"], results["build"]
     return Report(
         model=target.name,
-        dataset=None if target.spec is None else target.spec.data.name,
+        dataset=None if target.spec is None else label(target.spec.data.name),
         board=target.board.id,
         runtime=target.runtime,
         kind=_KINDS[target.board.kind],
@@ -47,6 +48,7 @@ def assemble(
             OpCost(**{**row, "output_shape": tuple(row["output_shape"])}) for row in shown["per_op"]
         ),
         versions=versions,
+        confusion=_confusion(results),
     )
 
 
@@ -63,4 +65,23 @@ def _accuracy(target: Target, results: Mapping[str, Mapping[str, Any]]) -> Accur
         int8_host=results["evaluate"]["accuracy"] if "evaluate" in results else None,
         on_device=shown["accuracy"],
         samples=shown["samples"],
+        int8_post_training=(
+            results["post_training"]["accuracy"] if "post_training" in results else None
+        ),
+    )
+
+
+def _confusion(results: Mapping[str, Mapping[str, Any]]) -> Confusion | None:
+    """Of the device, unless more images were classified on the host."""
+    device, host = results["benchmark"], results.get("evaluate")
+    shown, where = device, "device"
+    if host is not None and "confusion" in host and host["samples"] > (device["samples"] or 0):
+        shown, where = host, "host"
+    if shown.get("confusion") is None:
+        return None
+    return Confusion(
+        "device" if where == "device" else "host",
+        shown["samples"],
+        tuple(device["class_names"]),
+        tuple(map(tuple, shown["confusion"])),
     )

@@ -17,6 +17,8 @@ class Accuracy:
     Attributes:
         float32: the trained model on the whole test set; None where there is none.
         int8_host: the converted model in TFLM's interpreter on the whole test set.
+        int8_post_training: the same without quantization-aware training; None where there was none
+            and `int8_host` is it.
         on_device: the first `samples` test images on the device.
         samples: test images sent to the device.
     """
@@ -25,6 +27,7 @@ class Accuracy:
     int8_host: float | None
     on_device: float | None
     samples: int
+    int8_post_training: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class OpCost:
         output_shape: batch first.
         macs: multiply-accumulates; None for an operator unknown to `pipeline.ops`.
         instructions: emulated instructions of one inference; None where they are not counted.
+        us: microseconds in one inference, where the board has a clock.
     """
 
     index: int
@@ -68,6 +72,24 @@ class OpCost:
     output_shape: tuple[int, ...]
     macs: int | None
     instructions: int | None
+    us: float | None = None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often a test image of one class was taken for another.
+
+    Attributes:
+        where: "device", or "host" for TFLM's interpreter.
+        samples: images, the test split's first.
+        classes: names, in the order of rows and columns.
+        counts: (classes, classes), row = the image's class, column = the model's.
+    """
+
+    where: Literal["device", "host"]
+    samples: int
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -93,6 +115,7 @@ class Report:
     golden: Golden
     per_op: tuple[OpCost, ...]
     versions: Mapping[str, str]
+    confusion: Confusion | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""

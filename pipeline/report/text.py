@@ -16,8 +16,9 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         ("model", report.model),
         ("dataset", report.dataset),
         ("accuracy, float", _percent(accuracy.float32)),
+        ("accuracy, int8 post-training on the host (TFLM)", _percent(accuracy.int8_post_training)),
         (
-            "accuracy, int8 on the host (TFLM)",
+            f"accuracy, int8{_trained(accuracy)} on the host (TFLM)",
             _percent(accuracy.int8_host),
         ),
         ("accuracy, on the device", _device_accuracy(report)),
@@ -61,6 +62,10 @@ def step_rows(report: Report) -> list[tuple[str, str, str, str, str]]:
         )
         for op in report.per_op
     ]
+
+
+def _trained(accuracy: Accuracy) -> str:
+    return "" if accuracy.int8_post_training is None else " quantization-aware"
 
 
 def _percent(share: float | None) -> str | None:

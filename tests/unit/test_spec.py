@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SpecError
+from pipeline.own_files import model_file
 from pipeline.spec import (
     BenchmarkSpec,
     BoardSpec,
@@ -33,7 +34,12 @@ from pipeline.toml_text import key_lines, toml_value
 # Dotted keys, so that keys of the top level and sections can both follow, from line 3 on.
 MINIMAL = 'model.name = "m"\ndata.name = "d"\n'
 KNOWN = KnownNames(
-    models={"sepconv_mnist": ["filters", "pools"]},
+    models={
+        "sepconv_mnist": {
+            "filters": lambda value: None if value > 0 else f"filters = {value} is below 1",
+            "pools": lambda value: None,
+        }
+    },
     data_sets=["mnist"],
     boards={"nano33ble_sim": ["aot"], "host": ["aot", "tflm"]},
 )
@@ -96,6 +102,14 @@ def test_defaults_fill_what_is_not_given() -> None:
             "[training]\nlearning_rate = 0",
             "4: [training] learning_rate must be a number above 0 and at most 1000, it is 0",
         ),
+        (  # the serial protocol has 16 bits for it
+            "[benchmark]\nruns = 65536",
+            "4: [benchmark] runs must be an integer from 1 to 65535, it is 65536",
+        ),
+        (
+            '[quantization]\nmode = "qta"',
+            '4: [quantization] mode must be "ptq" or "qat", it is "qta"; did you mean "qat"?',
+        ),
         (
             "[benchmark]\nsamples = 0",
             '4: [benchmark] samples must be an integer from 1 to 10000000, or "all", it is 0',
@@ -144,6 +158,23 @@ def test_missing_keys_are_named_at_their_section() -> None:
             '6: [model] unknown parameter of sepconv_mnist "filter"; did you mean "filters"?',
         ),
         (
+            'data.name = "mnist"\n[model]\nname = "sepconv_mnist"\n'
+            "parameters.pools = 1\nparameters.filters = 0",
+            "5: [model] filters = 0 is below 1",
+        ),
+        (
+            'data.name = "mnist"\nmodel.name = "net.py"',
+            '2: [model] name lacks the function that builds the model; name = "net.py:build"',
+        ),
+        (
+            'data.name = "mnist"\nmodel.name = "/nowhere/net.py:build"',
+            "2: [model] there is no file /nowhere/net.py",
+        ),
+        (
+            'model.name = "sepconv_mnist"\n\n[data]\nname = "/nowhere/x.npz"',
+            "4: [data] there is no file /nowhere/x.npz",
+        ),
+        (
             'model.name = "sepconv_mnist"\n[data]\nname = "qqq"',
             '3: [data] unknown data set "qqq"; known: mnist',
         ),
@@ -159,6 +190,32 @@ def test_missing_keys_are_named_at_their_section() -> None:
 )
 def test_names_are_held_against_the_registries(text: str, message: str) -> None:
     assert refusal(text, KNOWN) == f"x.toml:{message}"
+
+
+def test_paths_start_at_the_folder_of_the_spec(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "net.py").touch()
+    (tmp_path / "specs" / "digits.npz").touch()
+    path = tmp_path / "specs" / "x.toml"
+    path.write_text(
+        'model.name = "../net.py:build"\nmodel.parameters.x = 1\ndata.name = "digits.npz"'
+    )
+    monkeypatch.chdir(tmp_path)
+    spec = read_spec(Path("specs/x.toml"), KNOWN)
+    own = model_file(spec.model.name)
+    assert own is not None
+    assert own.path.samefile(tmp_path / "net.py")
+    assert own.function == "build"
+    assert spec.data.name == str(tmp_path / "specs" / "digits.npz")
+    # A resolved spec lies in another folder and still means the same files.
+    assert parse_spec(dump_spec(spec), Path("runs/x/spec.toml"), KNOWN) == spec
+
+
+def test_a_saved_model_takes_no_parameters(tmp_path: Path) -> None:
+    saved = tmp_path / "m.keras"
+    saved.touch()
+    text = f'data.name = "mnist"\nmodel.name = "{saved}"\nmodel.parameters.alpha = 1'
+    assert refusal(text, KNOWN) == "x.toml:3: [model] a saved model takes no parameters"
 
 
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -210,15 +267,17 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "seed": SEED,
     },
     QuantizationSpec: {
-        "mode": st.just("ptq"),
+        "mode": st.sampled_from(["ptq", "qat"]),
+        "qat_epochs": st.integers(1, 100_000),
+        "qat_learning_rate": st.floats(0, 1000, exclude_min=True),
         "calibration_samples": st.integers(1, 1_000_000),
         "per_channel_dense": st.booleans(),
         "seed": SEED,
     },
     BoardSpec: {"id": TEXT.filter(bool), "runtime": st.sampled_from([None, "aot", "tflm"])},
     BenchmarkSpec: {
-        "runs": st.integers(1, 1_000_000),
-        "warmups": st.integers(0, 1_000_000),
+        "runs": st.integers(1, 65_535),
+        "warmups": st.integers(0, 65_535),
         "samples": st.just("all") | st.integers(1, 10_000_000),
     },
 }

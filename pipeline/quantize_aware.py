@@ -1,0 +1,94 @@
+"""Quantization-aware training (QAT): a trained model is trained on with int8 rounding simulated.
+
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", arXiv:1712.05877, as TensorFlow Model Optimization (tfmot) implements it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.architecture import load_keras_model
+from pipeline.data import Dataset
+from pipeline.errors import ModelError
+from pipeline.spec import QuantizationSpec, TrainingSpec
+from pipeline.store import write_if_changed
+from pipeline.tensorflow_setup import tensorflow
+from pipeline.train import TrainingHistory, TrainingProgress, fit, float_accuracy, seeded_keras
+
+
+def quantize_aware(
+    keras_file: Path,
+    training: TrainingSpec,
+    quantization: QuantizationSpec,
+    dataset: Dataset,
+    weights_file: Path,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> TrainingHistory:
+    """Trains a .keras file's model on; saves its weights, for `with_simulated_int8`.
+
+    The same arguments give the same file on the same machine and versions.
+
+    Args:
+        training: of its values optimizer, batch_size and seed.
+        quantization: of its values qat_epochs and qat_learning_rate.
+        weights_file: .npz that appears when it is whole.
+
+    Returns:
+        The further epochs; `parameters` counts the value ranges too, `accuracy` is that of the
+        simulation on the whole test split.
+
+    Raises:
+        ModelError: tfmot cannot quantize a layer, or the loss is no longer a number.
+    """
+    keras = seeded_keras(training.seed)
+    network = _annotated(load_keras_model(keras_file, "qat"))
+    schedule = dataclasses.replace(
+        training, epochs=quantization.qat_epochs, learning_rate=quantization.qat_learning_rate
+    )
+    epochs = fit(keras, network, schedule, dataset, progress)
+    weights = network.get_weights()
+    archive = io.BytesIO()
+    np.savez(archive, *weights, allow_pickle=False)
+    write_if_changed(weights_file, archive.getvalue())
+    return TrainingHistory(epochs, network.count_params(), float_accuracy(network, dataset))
+
+
+def with_simulated_int8(keras_file: Path, weights_file: Path) -> Any:
+    """The uncompiled network that `quantize_aware` trained, for conversion.
+
+    Raises:
+        ModelError: the weights are not those of this .keras file's model.
+    """
+    network = _annotated(load_keras_model(keras_file, "convert"))
+    try:
+        with np.load(weights_file, allow_pickle=False) as archive:
+            network.set_weights([archive[name] for name in archive.files])
+    except (ValueError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"convert: {weights_file} does not suit {keras_file}: {reason}") from error
+    return network
+
+
+def _annotated(network: Any) -> Any:
+    """A copy of the network whose layers simulate int8 weights and activations."""
+    tensorflow()
+    with warnings.catch_warnings():
+        # tfmot imports distutils, which Python 3.11 warns about and still has.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import tensorflow_model_optimization as tfmot
+    try:
+        return tfmot.quantization.keras.quantize_model(network)
+    except (ValueError, RuntimeError, TypeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"qat: {network.name} cannot be trained quantization-aware: {reason}",
+            'set [quantization] mode = "ptq"',
+        ) from error

@@ -1,0 +1,230 @@
+"""The stages from a spec to an int8 .tflite: they train, quantize and convert with TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.own_files import identity, model_file
+from pipeline.run import Run, Stage
+from pipeline.target import MODEL, Target
+
+if TYPE_CHECKING:
+    from pipeline.data import Dataset
+    from pipeline.train import TrainingProgress
+
+KERAS_MODEL = "model.keras"
+HISTORY = "history.json"
+POST_TRAINING_MODEL = "post_training_int8.tflite"
+QAT_WEIGHTS = "qat_weights.npz"
+QAT_HISTORY = "qat_history.json"
+
+READING = ("pipeline.graph", "pipeline.tflite_reader", "pipeline.ops")
+
+
+@functools.cache
+def load_data(name: str) -> Dataset:
+    """The data set, loaded once a process."""
+    from pipeline import data
+
+    return data.load(name)
+
+
+def data_settings(target: Target) -> tuple[str, ...] | None:
+    """What stages depend on that read the data set; None where there is none."""
+    return None if target.spec is None else identity(target.spec.data.name)
+
+
+def packages(*names: str) -> Callable[[Target], Mapping[str, str]]:
+    """Versions of Python packages, without importing them."""
+    return lambda target: {name: importlib.metadata.version(name) for name in names}
+
+
+# --- train ---------------------------------------------------------------------------------------
+
+
+def _train(run: Run) -> Mapping[str, Any]:
+    from pipeline.train import train
+
+    spec = run.target.experiment
+    dataset = load_data(spec.data.name)
+    path = run.folder.file(KERAS_MODEL)
+    trained = train(spec.model, spec.training, dataset, path, _shown(run))
+    run.folder.write_json(HISTORY, trained.history.to_json())
+    run.folder.record_seed(spec.training.seed)
+    return {"accuracy": trained.accuracy, "parameters": trained.history.parameters}
+
+
+def _shown(run: Run) -> Callable[[TrainingProgress], None]:
+    """Shows on the terminal how far a training is."""
+
+    def advanced(at: TrainingProgress) -> None:
+        done = (at.epoch - 1) * at.batches + at.batch
+        note = f"epoch {at.epoch} of {at.epochs}, loss {at.loss:.4f}, accuracy {at.accuracy:.4f}"
+        run.progress.advanced(done, at.epochs * at.batches, note)
+
+    return advanced
+
+
+def _train_settings(run: Run) -> tuple[Any, ...]:
+    spec = run.target.experiment
+    own = model_file(spec.model.name)
+    is_saved = own is not None and own.function is None
+    training = None if is_saved else spec.training
+    return (
+        identity(spec.model.name),
+        spec.model.parameters,
+        data_settings(run.target),
+        training,
+    )
+
+
+TRAIN = Stage(
+    name="train",
+    takes={},
+    gives=(KERAS_MODEL, HISTORY),
+    settings=_train_settings,
+    code=(
+        "pipeline.models",
+        "pipeline.architecture",
+        "pipeline.data",
+        "pipeline.train",
+        "pipeline.tensorflow_setup",
+    ),
+    versions=packages("tensorflow", "tf_keras", "numpy"),
+    execute=_train,
+    summary=lambda r: f"{r['parameters']:,} parameters, test accuracy {r['accuracy']:.4f}",
+)
+
+# --- quantization-aware training, and what it is held against -------------------------------------
+
+
+def is_qat(target: Target) -> bool:
+    return target.spec is not None and target.spec.quantization.mode == "qat"
+
+
+def _post_training_settings(run: Run) -> tuple[Any, ...]:
+    """Without what quantization-aware training alone depends on."""
+    quantization = run.target.experiment.quantization
+    return (
+        data_settings(run.target),
+        quantization.calibration_samples,
+        quantization.per_channel_dense,
+        quantization.seed,
+    )
+
+
+def _post_training(run: Run) -> Mapping[str, Any]:
+    from pipeline.accuracy import host_accuracy
+    from pipeline.convert import convert
+
+    spec = run.target.experiment
+    dataset = load_data(spec.data.name)
+    model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization)
+    run.folder.write(POST_TRAINING_MODEL, model.content)
+    accuracy = host_accuracy(model.content, dataset)
+    return {"accuracy": accuracy.value, "samples": accuracy.samples}
+
+
+POST_TRAINING = Stage(
+    name="post_training",
+    takes={KERAS_MODEL: "train"},
+    gives=(POST_TRAINING_MODEL,),
+    settings=_post_training_settings,
+    code=(
+        "pipeline.accuracy",
+        "pipeline.architecture",
+        "pipeline.convert",
+        "pipeline.data",
+        "pipeline.golden",
+        "pipeline.quantize",
+        "pipeline.tensorflow_setup",
+        *READING,
+    ),
+    versions=packages("tensorflow", "tf_keras", "ai-edge-litert", "tflite_micro", "numpy"),
+    execute=_post_training,
+    summary=lambda r: f"int8 accuracy {r['accuracy']:.4f} without further training (TFLM)",
+    applies=is_qat,
+)
+
+
+def _quantize_aware(run: Run) -> Mapping[str, Any]:
+    from pipeline.quantize_aware import quantize_aware
+
+    spec = run.target.experiment
+    history = quantize_aware(
+        run.folder.file(KERAS_MODEL),
+        spec.training,
+        spec.quantization,
+        load_data(spec.data.name),
+        run.folder.file(QAT_WEIGHTS),
+        _shown(run),
+    )
+    run.folder.write_json(QAT_HISTORY, history.to_json())
+    return {"accuracy": history.accuracy}
+
+
+def _quantize_aware_settings(run: Run) -> tuple[Any, ...]:
+    spec = run.target.experiment
+    return (
+        data_settings(run.target),
+        spec.training.optimizer,
+        spec.training.batch_size,
+        spec.training.seed,
+        spec.quantization.qat_epochs,
+        spec.quantization.qat_learning_rate,
+    )
+
+
+QUANTIZE_AWARE = Stage(
+    name="quantize_aware",
+    takes={KERAS_MODEL: "train"},
+    gives=(QAT_WEIGHTS, QAT_HISTORY),
+    settings=_quantize_aware_settings,
+    code=(
+        "pipeline.architecture",
+        "pipeline.data",
+        "pipeline.quantize_aware",
+        "pipeline.train",
+        "pipeline.tensorflow_setup",
+    ),
+    versions=packages("tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy"),
+    execute=_quantize_aware,
+    summary=lambda r: f"test accuracy {r['accuracy']:.4f} with simulated int8",
+    applies=is_qat,
+)
+
+# --- convert -------------------------------------------------------------------------------------
+
+
+def _convert(run: Run) -> Mapping[str, Any]:
+    from pipeline.convert import convert
+
+    spec = run.target.experiment
+    dataset = load_data(spec.data.name)
+    weights = run.folder.file(QAT_WEIGHTS) if is_qat(run.target) else None
+    model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization, weights)
+    run.folder.write(MODEL, model.content)
+    return {"sha256": model.sha256, "bytes": len(model.content)}
+
+
+CONVERT = Stage(
+    name="convert",
+    takes={KERAS_MODEL: "train"},
+    gives=(MODEL,),
+    settings=lambda run: (run.target.experiment.quantization.mode, *_post_training_settings(run)),
+    code=(
+        "pipeline.architecture",
+        "pipeline.convert",
+        "pipeline.data",
+        "pipeline.quantize_aware",
+        "pipeline.tensorflow_setup",
+        *READING,
+    ),
+    versions=packages("tensorflow", "tf_keras", "ai-edge-litert", "numpy"),
+    execute=_convert,
+    takes_if=lambda target: {QAT_WEIGHTS: "convert"} if is_qat(target) else {},
+    summary=lambda r: f"int8 .tflite of {r['bytes']:,} bytes",
+)
