@@ -28,6 +28,21 @@ class ConstArray:
 FieldValue = int | float | ConstArray | None  # None: a null pointer
 
 
+@dataclass(frozen=True)
+class RenderedKernel:
+    """A kernel whose source is rendered for one exact shape and generated with the model.
+
+    Attributes:
+        template: path below templates/aot/, "armv7em/conv_1x1.S.j2"; the suffix before ".j2" is
+            the generated file's.
+        values: (name, value) pairs: all that the template depends on besides the kernel's name.
+            Equal kernels have equal names, and the other way round.
+    """
+
+    template: str
+    values: tuple[tuple[str, int | str], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class KernelCall:
     """One call of a C kernel.
@@ -41,10 +56,13 @@ class KernelCall:
     kernel's header says that they may.
 
     Attributes:
-        kernel: C function, and name of its header and source file.
+        kernel: C function; for a kernel that is not rendered also the name of its source file.
         params: fields of the parameter struct in the order of its declaration.
         inputs: activations, or constants of the step.
         scratch_bytes: passed as a last pointer when above 0; its content is not kept.
+        family: names the header and the parameter struct, `<family>_params`, where kernels share
+            them; default the kernel's own.
+        rendered: how the kernel's source is made; None for a file in firmware/kernels.
     """
 
     kernel: str
@@ -52,6 +70,13 @@ class KernelCall:
     inputs: tuple[Tensor | ConstArray, ...]
     outputs: tuple[Tensor, ...]
     scratch_bytes: int = 0
+    family: str = ""
+    rendered: RenderedKernel | None = None
+
+    @property
+    def interface(self) -> str:
+        """The family, or the kernel where it has none."""
+        return self.family or self.kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +123,14 @@ class Program:
     memory: MemoryPlan
 
     @property
+    def calls(self) -> tuple[KernelCall, ...]:
+        """All calls in order."""
+        return tuple(call for step in self.steps for call in step.calls)
+
+    @property
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels used, each once, sorted."""
-        return tuple(sorted({call.kernel for step in self.steps for call in step.calls}))
+        return tuple(sorted({call.kernel for call in self.calls}))
 
 
 def int32_array(name: str, values: Any) -> ConstArray:

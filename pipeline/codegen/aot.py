@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ _LINE_WIDTH = 96
 
 
 def render_aot(program: Program, name: str, sha256: str, prefix: str = "model") -> dict[str, str]:
-    """C sources of a program: `<prefix>.h`, `.c`, `_data.h` and `_data.c`.
+    """C sources of a program: `<prefix>.h`, `.c`, `_data.h`, `_data.c`, and rendered kernels.
 
     Args:
         name: the model's name, for comments.
@@ -49,12 +50,42 @@ def render_aot(program: Program, name: str, sha256: str, prefix: str = "model") 
         ),
         "calls": [renderer.constants(*located) for located in renderer.calls],
         "operands": [array for located in renderer.calls for array in renderer.operands(*located)],
-        "kernels": program.kernels,
+        "interfaces": sorted({call.interface for call in program.calls}),
+        "prototypes": sorted({_prototype(call) for call in program.calls if call.rendered}),
     }
-    return {
+    model = {
         f"{prefix}{suffix}": render_template(f"aot/model{suffix}.j2", **values)
         for suffix in (".h", ".c", "_data.h", "_data.c")
     }
+    return model | _rendered_kernels(program)
+
+
+def _rendered_kernels(program: Program) -> dict[str, str]:
+    """Sources of the kernels made for this program, `<kernel>.c` or `<kernel>.S`."""
+    return {
+        f"{call.kernel}{PurePath(call.rendered.template.removesuffix('.j2')).suffix}": (
+            render_template(
+                f"aot/{call.rendered.template}",
+                kernel=call.kernel,
+                interface=call.interface,
+                **dict(call.rendered.values),
+            )
+        )
+        for call in program.calls
+        if call.rendered is not None
+    }
+
+
+def _prototype(call: KernelCall) -> str:
+    parameters = [f"const {call.interface}_params *params"]
+    for number, operand in enumerate(call.inputs):
+        dtype = operand.data.dtype.name if isinstance(operand, ConstArray) else operand.dtype.value
+        parameters.append(f"const {_C_TYPES[dtype]} *input{number}")
+    for number, tensor in enumerate(call.outputs):
+        parameters.append(f"{_C_TYPES[tensor.dtype.value]} *output{number}")
+    if call.scratch_bytes:
+        parameters.append("void *scratch")
+    return f"void {call.kernel}({', '.join(parameters)});"
 
 
 @dataclass(frozen=True)
@@ -97,7 +128,7 @@ class _Renderer:
     def constants(self, index: int, position: int, call: KernelCall) -> dict[str, object]:
         return {
             "title": f"{index}: {step_title(self._program.steps[index])}",
-            "kernel": call.kernel,
+            "interface": call.interface,
             "params_name": self._name(index, position, "params"),
             "arrays": self.operands(index, position, call)
             + [
