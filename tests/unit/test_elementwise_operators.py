@@ -16,9 +16,9 @@ from pipeline import ops
 from pipeline.aot.lowering import lower
 from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import DType, Graph, Quantization, Shape
-from pipeline.op_broadcast import BroadcastLoops, broadcast_loops
-from pipeline.op_cases import Operand, int8_operand, single_op_model
-from pipeline.op_rules import Activation
+from pipeline.ops.shared.broadcast import BroadcastLoops, broadcast_loops
+from pipeline.ops.shared.cases import Operand, int8_operand, single_op_model
+from pipeline.ops.shared.rules import Activation
 from pipeline.ops.softmax import exponentials
 from pipeline.tflite_reader import read_tflite
 from pipeline.tflite_writer import TfliteWriter

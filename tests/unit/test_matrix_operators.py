@@ -13,8 +13,8 @@ from pipeline import ops
 from pipeline.aot.lowering import lower
 from pipeline.errors import UnsupportedOperatorError
 from pipeline.graph import DType, Graph, Quantization, Shape
-from pipeline.op_cases import Operand, int8_operand, single_op_model
-from pipeline.op_rules import Activation, Padding
+from pipeline.ops.shared.cases import Operand, int8_operand, single_op_model
+from pipeline.ops.shared.rules import Activation, Padding
 from pipeline.tflite_reader import read_tflite
 
 ACTIVATION = Quantization((0.5,), (3,))

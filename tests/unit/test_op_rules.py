@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.op_rules import Activation, Padding, activation_range, window_axis
+from pipeline.ops.shared.rules import Activation, Padding, activation_range, window_axis
 
 
 @pytest.mark.parametrize(
