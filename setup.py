@@ -1,4 +1,4 @@
-"""Adds the firmware, templates and platform to a wheel; everything else stands in pyproject.toml."""
+"""Adds firmware, templates and platforms to a wheel; all else stands in pyproject.toml."""
 
 import shutil
 from pathlib import Path
