@@ -171,6 +171,7 @@ def step_costs(graph: Graph, timed: BenchmarkResult) -> tuple[OpCost, ...]:
     """One row for every step the device executed."""
     steps = executed_steps(graph)
     counts = timed.step_instructions or (None,) * len(steps)
+    times = timed.step_us or (None,) * len(steps)
     return tuple(
         OpCost(
             index=step.operators[0].index,
@@ -178,8 +179,9 @@ def step_costs(graph: Graph, timed: BenchmarkResult) -> tuple[OpCost, ...]:
             output_shape=step.outputs[0].shape,
             macs=sum(ops.definitions()[op.kind].macs(op) for op in step.operators),
             instructions=count,
+            us=time,
         )
-        for step, count in zip(steps, counts, strict=True)
+        for step, count, time in zip(steps, counts, times, strict=True)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.run import Run, Stage
-from pipeline.target import MODEL, Target
+from pipeline.target import IMPORT, MODEL, Target
 from pipeline.training_stages import (
     CONVERT,
+    HISTORY,
     POST_TRAINING,
+    QAT_HISTORY,
     QUANTIZE_AWARE,
     READING,
     TRAIN,
@@ -36,6 +39,7 @@ SERIAL_LOG = "serial.log"
 VALIDATION_LOG = "validation.log"
 REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"
+REPORT_HTML = "report.html"
 BUILD_FOLDER = "build"
 
 _COMPILING = (*READING, "pipeline.aot", "pipeline.codegen", "pipeline.fixed_point")
@@ -64,7 +68,11 @@ def _evaluate(run: Run) -> Mapping[str, Any]:
     accuracy = host_accuracy(
         run.read(MODEL), dataset, lambda done: run.progress.advanced(done, total)
     )
-    return {"accuracy": accuracy.value, "samples": accuracy.samples}
+    return {
+        "accuracy": accuracy.value,
+        "samples": accuracy.samples,
+        "confusion": accuracy.confusion,
+    }
 
 
 EVALUATE = Stage(
@@ -109,6 +117,7 @@ ANALYZE = Stage(
 
 def _generate(run: Run) -> Mapping[str, Any]:
     from pipeline.aot.lowering import lower
+    from pipeline.aot.memory import arena_buffers
     from pipeline.codegen.aot import render_aot
     from pipeline.codegen.model_info import render_model_info
     from pipeline.store import sha256_hex
@@ -125,6 +134,7 @@ def _generate(run: Run) -> Mapping[str, Any]:
         "arena_bytes": program.memory.arena_bytes,
         "kernels": list(program.kernels),
         "files": sorted(sources),
+        "buffers": [asdict(buffer) for buffer in arena_buffers(program)],
     }
 
 
@@ -193,6 +203,7 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
     from pipeline.deployment import measure
 
     target = run.target
+    dataset = None if target.spec is None else load_data(target.spec.data.name)
     log = io.BytesIO()
     try:
         shown = measure(
@@ -200,7 +211,7 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
             run.folder.file(ELF),
             run.read(MODEL),
             target.benchmark,
-            dataset=None if target.spec is None else load_data(target.spec.data.name),
+            dataset=dataset,
             seed=target.seed,
             log=log,
             progress=run.progress.advanced,
@@ -214,6 +225,8 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
         "arena_bytes": shown.benchmark.arena_bytes,
         "accuracy": None if accuracy is None else accuracy.value,
         "samples": None if accuracy is None else accuracy.samples,
+        "confusion": None if accuracy is None else accuracy.confusion,
+        "class_names": None if dataset is None else list(dataset.class_names),
         "golden": {"compared": validation.compared, "identical": validation.identical},
         "first_difference": _plain(validation.first_difference),
         "per_op": [asdict(step) for step in shown.steps],
@@ -308,37 +321,57 @@ BENCHMARK = Stage(
 
 def _results(run: Run) -> dict[str, Mapping[str, Any]]:
     """What the stages that a report draws on have left."""
-    names = ["train", "evaluate", "analyze", "build", "benchmark"]
+    names = ["train", "evaluate", "analyze", "generate", "build", "benchmark"]
     if is_qat(run.target):
         names.append(POST_TRAINING.name)
     return {name: result for name in names if (result := run.result(name)) is not None}
 
 
+def _artifacts(run: Run) -> dict[str, str]:
+    """Name -> SHA-256 of everything that the report is about."""
+    hashes: dict[str, str] = {}
+    for stage in (IMPORT, *(stage.name for stage in FROM_SPEC if stage is not REPORT)):
+        if run.result(stage) is not None:
+            hashes |= run.folder.stage(stage).outputs
+    return dict(sorted(hashes.items()))
+
+
 def _report(run: Run) -> Mapping[str, Any]:
+    from pipeline.report.details import assemble_details
+    from pipeline.report.html import render_html
     from pipeline.report.text import render_markdown
 
-    report = read_report(run)
+    report, artifacts = read_report(run), _artifacts(run)
+    details = assemble_details(
+        run.target,
+        _results(run),
+        [json.loads(run.read(name)) for name in (HISTORY, QAT_HISTORY) if name in artifacts],
+        json.loads(run.read(COST)) if COST in artifacts else None,
+        artifacts,
+    )
     run.folder.write_json(REPORT_JSON, report.to_json())
     run.folder.write(REPORT_MARKDOWN, render_markdown(report))
+    run.folder.write(REPORT_HTML, render_html(report, details))
     return {}
 
 
 REPORT = Stage(
     name="report",
     takes={SERIAL_LOG: "benchmark", MODEL: "convert"},
-    gives=(REPORT_JSON, REPORT_MARKDOWN),
+    gives=(REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML),
     settings=lambda run: (
         run.target.name,
         run.target.board.id,
         run.target.runtime,
         _results(run),
+        _artifacts(run),
         run.folder.versions,
     ),
-    code=("pipeline.report", "pipeline.stages"),
+    code=("pipeline.report", "pipeline.stages", "pipeline.codegen.templates"),
     resources=("templates",),
     versions=packages(),
     execute=_report,
-    summary=lambda r: f"{REPORT_JSON}, {REPORT_MARKDOWN}",
+    summary=lambda r: f"{REPORT_JSON}, {REPORT_MARKDOWN}, {REPORT_HTML}",
 )
 
 
