@@ -37,8 +37,7 @@ def quantize_aware(
     The same arguments give the same file on the same machine and versions.
 
     Args:
-        training: of its values optimizer, batch_size and seed.
-        quantization: of its values qat_epochs and qat_learning_rate.
+        training, quantization: see `qat_schedule`.
         weights_file: .npz that appears when it is whole.
 
     Returns:
@@ -50,15 +49,19 @@ def quantize_aware(
     """
     keras = seeded_keras(training.seed)
     network = _annotated(load_keras_model(keras_file, "qat"))
-    schedule = dataclasses.replace(
-        training, epochs=quantization.qat_epochs, learning_rate=quantization.qat_learning_rate
-    )
-    epochs = fit(keras, network, schedule, dataset, progress)
+    epochs = fit(keras, network, qat_schedule(training, quantization), dataset, progress)
     weights = network.get_weights()
     archive = io.BytesIO()
     np.savez(archive, *weights, allow_pickle=False)
     write_if_changed(weights_file, archive.getvalue())
     return TrainingHistory(epochs, network.count_params(), float_accuracy(network, dataset))
+
+
+def qat_schedule(training: TrainingSpec, quantization: QuantizationSpec) -> TrainingSpec:
+    """How the model is trained on: as it was trained, but for epochs and learning rate."""
+    return dataclasses.replace(
+        training, epochs=quantization.qat_epochs, learning_rate=quantization.qat_learning_rate
+    )
 
 
 def with_simulated_int8(keras_file: Path, weights_file: Path) -> Any:

@@ -29,6 +29,7 @@ from pipeline.spec_rules import (
 from pipeline.toml_text import KeyPath, key_lines, toml_table, toml_value
 
 Optimizer: TypeAlias = Literal["adam", "sgd"]
+Decay: TypeAlias = Literal["none", "cosine"]
 QuantizationMode: TypeAlias = Literal["ptq", "qat"]
 Runtime: TypeAlias = Literal["aot", "tflm"]
 
@@ -60,12 +61,18 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """[training]: seed settles initial weights and the order of the samples."""
+    """[training]: seed settles initial weights and the order of the samples.
+
+    Attributes:
+        learning_rate: of every step; with decay "cosine" of the first step, falling along half a
+            cosine to 0 after the last.
+    """
 
     epochs: Annotated[int, integer(1, 100_000)] = 5
     batch_size: Annotated[int, integer(1, 1_000_000)] = 100
     optimizer: Annotated[Optimizer, choice(Optimizer)] = "adam"
     learning_rate: Annotated[float, LEARNING_RATE] = 0.001
+    decay: Annotated[Decay, choice(Decay)] = "none"
     seed: Annotated[int, integer(0, MAX_SEED)] = 0
 
 
@@ -76,7 +83,8 @@ class QuantizationSpec:
     Attributes:
         mode: "ptq", post-training quantization to int8; "qat", the float model is trained on with
             quantization simulated, and held against "ptq".
-        qat_epochs: more epochs, of "qat" only; optimizer and batch size are those of [training].
+        qat_epochs: more epochs, of "qat" only; all but their number and learning rate is as
+            [training] says.
         qat_learning_rate: of these epochs.
         per_channel_dense: with "ptq", a scale per output of a dense layer instead of one for all;
             TFLM libraries of early 2023 compute garbage from such a file.

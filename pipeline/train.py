@@ -151,9 +151,12 @@ def fit(
     Raises:
         ModelError: the loss is no longer a number.
     """
-    optimizer = getattr(keras.optimizers, _OPTIMIZERS[training.optimizer])
+    rate: Any = training.learning_rate
+    if training.decay == "cosine":
+        steps = training.epochs * math.ceil(len(dataset.train_images) / training.batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     network.compile(
-        optimizer=optimizer(learning_rate=training.learning_rate),
+        optimizer=getattr(keras.optimizers, _OPTIMIZERS[training.optimizer])(rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

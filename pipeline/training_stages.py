@@ -167,14 +167,12 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
 
 
 def _quantize_aware_settings(run: Run) -> tuple[Any, ...]:
+    from pipeline.quantize_aware import qat_schedule
+
     spec = run.target.experiment
     return (
         data_settings(run.target),
-        spec.training.optimizer,
-        spec.training.batch_size,
-        spec.training.seed,
-        spec.quantization.qat_epochs,
-        spec.quantization.qat_learning_rate,
+        qat_schedule(spec.training, spec.quantization),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
 from pipeline.near_miss import suggestion
+from pipeline.own_files import data_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,12 +122,17 @@ def load(name: str, cache_folder: Path | None = None) -> Dataset:
     """Loads a data set, fetching it where the cache does not hold it.
 
     Args:
-        name: as in `definitions()`.
+        name: as in `definitions()`, or the path of an .npz file (see `pipeline.data.npz`).
         cache_folder: where downloads live; default `user_cache_folder()`.
 
     Raises:
         DataError: unknown name (says the nearest), or the data set cannot be had.
     """
+    path = data_file(name)
+    if path is not None:
+        from pipeline.data import npz
+
+        return npz.load(path)
     definition = definitions().get(name)
     if definition is None:
         raise DataError(f'data: data set "{name}" is unknown', suggestion(name, definitions()))

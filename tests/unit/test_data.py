@@ -1,6 +1,7 @@
 """Data sets: what is not real MNIST is refused, what is there is not fetched again."""
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import struct
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline import data
-from pipeline.data import idx, mnist
+from pipeline.data import fashion_mnist, idx, mnist
 from pipeline.errors import DataError
 
 # The header published with MNIST: magic 0x00000803, then 2 images, 2 rows, 3 columns.
@@ -199,3 +200,132 @@ def test_the_fetch_command_has_the_exit_codes_that_set_up_reads(arguments, code)
     assert result.returncode == code
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == min(code, 1)
+
+
+@pytest.fixture
+def fashion(monkeypatch, tmp_path):
+    """Debian's folder with four small files in it; the Keras loader is offline."""
+    folder = tmp_path / "debian"
+    folder.mkdir()
+    labels = bytes.fromhex("00000801 00000002") + b"\x09\x00"
+    checksums = {}
+    for name in fashion_mnist.FILES_SHA256:
+        content = TWO_IMAGES if "images" in name else labels
+        (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+        checksums[name] = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(fashion_mnist, "FILES_SHA256", checksums)
+    monkeypatch.setattr(fashion_mnist, "_DEBIAN_FOLDER", folder)
+    monkeypatch.setattr(fashion_mnist, "_KERAS_DOWNLOAD", "raise SystemExit('no route to host')")
+    return folder
+
+
+def test_fashion_mnist_comes_from_debians_package_and_then_from_the_cache(fashion, tmp_path):
+    for _ in range(2):
+        dataset = data.load("fashion_mnist", tmp_path / "cache")
+        assert dataset.train_images[0, ..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+        names = [dataset.class_names[label] for label in dataset.test_labels]
+        assert names == ["Ankle boot", "T-shirt/top"]
+        for file in fashion.iterdir():
+            file.unlink()
+
+
+def test_fashion_mnist_with_another_content_is_refused(fashion, tmp_path):
+    damaged = TWO_IMAGES[:-1] + b"\xff"
+    (fashion / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(damaged))
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte from Debian's package"):
+        data.load("fashion_mnist", tmp_path / "cache")
+
+
+def test_without_the_package_and_network_the_message_says_what_to_do(fashion, tmp_path):
+    (fashion / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataError) as error:
+        data.load("fashion_mnist", tmp_path / "cache")
+    assert "\n" not in str(error.value)
+    for part in ("no route to host", "apt-get install dataset-fashion-mnist"):
+        assert part in str(error.value)
+
+
+def test_synthetic_shapes_are_discs_and_squares():
+    dataset = data.load("synthetic_shapes")
+    assert dataset.train_images.shape == (800, 96, 96, 3)
+    for image, label in zip(dataset.test_images, dataset.test_labels, strict=True):
+        # Seen from the brightest pixel: ink and ground are far apart in every channel.
+        rows, columns = np.nonzero(image[..., 0] > 127)
+        box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        # A square fills its bounding box, a disc pi/4 of it but for the pixels' steps.
+        expected = 1 if dataset.class_names[label] == "square" else np.pi / 4
+        assert len(rows) / box == pytest.approx(expected, abs=0.06)
+
+
+ARRAYS = {
+    "x_train": np.zeros((3, 4, 5), np.uint8),
+    "y_train": np.array([0, 2, 1]),
+    "x_test": np.full((2, 4, 5), 255, np.uint8),
+    "y_test": np.array([[1], [0]], np.uint8),
+}
+
+
+def saved(folder: Path, **arrays) -> str:
+    path = folder / "digits.npz"
+    np.savez(path, **arrays)
+    return str(path)
+
+
+def test_an_npz_file_is_a_data_set(tmp_path):
+    dataset = data.load(saved(tmp_path, **ARRAYS))
+    assert dataset.name == "digits"
+    assert dataset.image_shape == (4, 5, 1)
+    assert dataset.class_names == ("0", "1", "2")
+    assert dataset.test_labels.tolist() == [1, 0]
+    assert dataset.scaling.apply(dataset.test_images).max() == 1.0
+
+
+def test_floats_of_an_npz_file_are_taken_as_they_are(tmp_path):
+    floats = {name: ARRAYS[name].astype(np.float64) - 0.5 for name in ("x_train", "x_test")}
+    names = np.array(["cat", "dog", "bird", "fish"])
+    dataset = data.load(saved(tmp_path, **ARRAYS | floats, class_names=names))
+    assert dataset.train_images.dtype == np.float32
+    assert dataset.scaling.apply(dataset.train_images)[0, 0, 0].tolist() == [-0.5]
+    assert dataset.class_names == ("cat", "dog", "bird", "fish")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y_test": None}, "lacks the array y_test"),
+        ({"x_train": np.zeros((3, 20), np.uint8)}, r"x_train has shape \(3, 20\), not"),
+        ({"x_test": np.zeros((0, 4, 5), np.uint8)}, r"x_test has shape \(0, 4, 5\)"),
+        ({"x_test": np.zeros((2, 5, 5), np.uint8)}, "x_train and x_test differ"),
+        ({"x_test": np.zeros((2, 4, 5), np.float32)}, "differ: uint8 .*float32"),
+        ({"x_train": np.zeros((3, 4, 5), np.int16)}, "int16, neither uint8 nor a float type"),
+        ({"x_train": np.full((3, 4, 5), np.nan)}, "no finite float32"),
+        ({"x_train": np.full((3, 4, 5), 1e300)}, "no finite float32"),
+        ({"y_train": np.array([0.0, 1.0, 2.0])}, "y_train is float64, not integers"),
+        ({"y_train": np.array([0, 1])}, r"y_train has shape \(2,\), x_train 3 images"),
+        ({"y_train": np.array([0, -1, 1])}, "a label outside"),
+        ({"class_names": np.array(["a", "b"])}, r"text for each label 0\.\.2"),
+        ({"x_train": np.array([None, {}], object)}, "no archive of plain numpy arrays"),
+    ],
+)
+def test_a_bad_npz_file_is_refused_in_one_line(change, message, tmp_path):
+    arrays = {name: value for name, value in (ARRAYS | change).items() if value is not None}
+    with pytest.raises(DataError, match=message) as error:
+        data.load(saved(tmp_path, **arrays))
+    assert str(error.value).startswith(f"data: {tmp_path}/digits.npz: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 and no more"])
+def test_a_file_that_is_no_archive_is_refused(content, tmp_path):
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.npz: it is no archive of plain numpy arrays$"):
+        data.load(str(path))
+
+
+def test_one_array_is_no_data_set(tmp_path):
+    path = tmp_path / "x.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match="holds one array"):
+        data.load(str(path))

@@ -67,7 +67,7 @@ def test_defaults_fill_what_is_not_given() -> None:
         (
             "[training]\nbatch_size = 1\nqqqqqqqq = 3\n",
             '5: [training] unknown key "qqqqqqqq"; '
-            "known: batch_size, epochs, learning_rate, optimizer, seed",
+            "known: batch_size, decay, epochs, learning_rate, optimizer, seed",
         ),
         (  # the same key in two sections, after a text that looks like a header and a key
             'model.parameters.note = """\n[quantization]\nseed = 7 # \\"""" #"""\n'
@@ -263,6 +263,7 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "epochs": st.integers(1, 100_000),
         "batch_size": st.integers(1, 1_000_000),
         "optimizer": st.sampled_from(["adam", "sgd"]),
+        "decay": st.sampled_from(["none", "cosine"]),
         "learning_rate": st.floats(0, 1000, exclude_min=True),
         "seed": SEED,
     },
