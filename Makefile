@@ -8,7 +8,7 @@ help:
 	@echo 'make setup      what is missing: compilers and emulator (apt), Python packages (.venv)'
 	@echo 'make demo       the main job: Keras model -> firmware -> emulated board -> report'
 	@echo 'make test       unit, golden, property and host tests (about a minute)'
-	@echo 'make test-slow  the tests that build firmware for the emulator, and those that train'
+	@echo 'make test-slow  the tests that build firmware for the emulator, train, or need a browser (apt)'
 	@echo 'make lint       ruff, mypy;  make format  writes what ruff would have'
 	@echo 'make clean      removes runs and caches; keeps .venv'
 
@@ -20,10 +20,11 @@ demo:
 	$(BIN)/mcu-pipeline run examples/sepconv_mnist.toml
 
 test: setup
-	$(BIN)/pytest -n auto -m "not emulator and not training"
+	$(BIN)/pytest -n auto -m "not emulator and not training and not browser"
 
-test-slow: setup
-	$(BIN)/pytest -n auto -m "emulator or training"
+test-slow:
+	@tools/setup.sh browser
+	$(BIN)/pytest -n auto -m "emulator or training or browser"
 
 lint: setup
 	$(BIN)/ruff check .

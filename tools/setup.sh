@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh              compilers, emulator, .venv; about a tenth of a second when all is there
 #   tools/setup.sh mnist        the same, then real MNIST into the user's cache folder
+#   tools/setup.sh browser      the same, then Chromium, for the tests of report.html
 #
 # Exit codes: 0 all there, 1 something cannot be had (one line says what and how to get it).
 set -euo pipefail
@@ -133,10 +134,17 @@ fetch_mnist() {
     "$VENV/bin/python" -m pipeline.data.fetch mnist
 }
 
+# Nothing but tests needs it, and they skip themselves where it is missing.
+install_browser() {
+    command -v chromium >/dev/null || apt_install chromium ||
+        say "going on without chromium: the tests of report.html will be skipped"
+}
+
 install_system_packages
 install_python_packages
 case ${1-} in
 "") ;;
 mnist) fetch_mnist ;;
+browser) install_browser ;;
 *) fail "unknown argument: $1" ;;
 esac

@@ -49,6 +49,7 @@ def assemble(
         ),
         versions=versions,
         confusion=_confusion(results),
+        optimize=target.optimize if target.runtime == "aot" else None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from pipeline.aot.memory import Buffer
 
 _MAX_TICKS = 6
-_GLYPH = 6.6  # width of a character of the 11-unit font, on the wide side
+_GLYPH = 7.8  # width of a capital of the 11-unit font, on the wide side
 _LABEL_HEIGHT = 14
 
 
@@ -170,7 +170,7 @@ def arena_chart(buffers: Sequence[Buffer], arena_bytes: int, steps: int) -> Aren
         buffers: at least one.
         steps: of the program; one column more shows what is left after the last.
     """
-    column = max(26.0, 760 / (steps + 1))
+    column = max(26.0, 1050 / (steps + 1))
     left, top, bottom = 62.0, 10.0, 290.0
     right = left + column * (steps + 1)
 
@@ -206,15 +206,17 @@ def arena_chart(buffers: Sequence[Buffer], arena_bytes: int, steps: int) -> Aren
             Tick(round(left + (step + 0.5) * column, 1), "end" if step == steps else str(step))
             for step in range(steps + 1)
         ),
-        y_ticks=tuple(
-            Tick(y(level), f"{level:,.0f}")
-            for level in nice_ticks(0, arena_bytes)
-            if level <= arena_bytes
-        ),
+        y_ticks=tuple(Tick(y(level), f"{level:,.0f}") for level in _levels(arena_bytes)),
         boxes=tuple(map(box, buffers)),
         peak_bytes=max(alive),
         peak_step=alive.index(max(alive)),
     )
+
+
+def _levels(arena_bytes: int) -> list[float]:
+    """Round offsets, and the arena's size in place of any that is too near."""
+    levels = [level for level in nice_ticks(0, arena_bytes) if level < 0.94 * arena_bytes]
+    return [*levels, arena_bytes]
 
 
 def _kind(buffer: Buffer, steps: int) -> Literal["input", "between", "output", "scratch"]:

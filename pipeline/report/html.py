@@ -41,6 +41,17 @@ class StepRow:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """Sums over all steps, as text; "-" where a summand is unknown."""
+
+    parameters: str
+    weight_bytes: str
+    macs: str
+    cost: str
+    cost_per_mac: str
+
+
+@dataclass(frozen=True)
 class Part:
     """A piece of a memory bar; `share` is of the whole bar."""
 
@@ -90,6 +101,7 @@ def render_html(report: Report, details: Details) -> str:
         summary=summary_rows(report),
         cost_unit=cost_unit,
         steps=_step_rows(report.per_op, details.layers, cost_unit),
+        totals=_totals(report.per_op, details.layers, cost_unit),
         memories=_memories(report, details),
         arena=_arena(report, details),
         curves=_curves(details),
@@ -157,7 +169,7 @@ def _cost_unit(steps: Sequence[OpCost]) -> str | None:
 def _step_rows(
     steps: Sequence[OpCost], layers: Sequence[LayerParameters], cost_unit: str | None
 ) -> list[StepRow]:
-    costs = [step.instructions if cost_unit == "instructions" else step.us for step in steps]
+    costs = _costs(steps, cost_unit)
     all_costs = sum(cost for cost in costs if cost is not None)
     all_macs = sum(step.macs or 0 for step in steps)
     rows = []
@@ -177,6 +189,29 @@ def _step_rows(
             )
         )
     return rows
+
+
+def _costs(steps: Sequence[OpCost], cost_unit: str | None) -> list[float | None]:
+    return [step.instructions if cost_unit == "instructions" else step.us for step in steps]
+
+
+def _totals(
+    steps: Sequence[OpCost], layers: Sequence[LayerParameters], cost_unit: str | None
+) -> Totals:
+    macs = _sum([step.macs for step in steps])
+    cost = _sum(_costs(steps, cost_unit))
+    return Totals(
+        parameters=f"{sum(layer.parameters for layer in layers):,}" if layers else "-",
+        weight_bytes=f"{sum(layer.weight_bytes for layer in layers):,}" if layers else "-",
+        macs="-" if macs is None else f"{macs:,}",
+        cost="-" if cost is None else _plain(cost),
+        cost_per_mac=_plain(round(cost / macs, 1)) if cost and macs else "-",
+    )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _plain(value: float) -> str:

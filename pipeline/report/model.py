@@ -65,6 +65,7 @@ class OpCost:
         macs: multiply-accumulates; None for an operator unknown to `pipeline.ops`.
         instructions: emulated instructions of one inference; None where they are not counted.
         us: microseconds in one inference, where the board has a clock.
+        reason: why the compiler chose this way to compute it; None where there was no choice.
     """
 
     index: int
@@ -73,6 +74,7 @@ class OpCost:
     macs: int | None
     instructions: int | None
     us: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Report:
     per_op: tuple[OpCost, ...]
     versions: Mapping[str, str]
     confusion: Confusion | None = None
+    optimize: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""
