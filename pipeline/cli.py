@@ -66,10 +66,15 @@ class _BoardId(click.ParamType[str]):
 
 
 def _common_options(samples: bool = False) -> Callable[[F], F]:
-    """--board, --runtime, --output-dir, --seed, --json, --quiet, --force as one `options`."""
+    """The options that all commands on a source have, as one `options`."""
     parameters = [
         click.option("--board", type=_BoardId(), help="Board id (see `mcu-pipeline boards`)."),
         click.option("--runtime", type=click.Choice(["tflm", "aot"]), help="Inference runtime."),
+        click.option(
+            "--optimize",
+            type=click.Choice(["balanced", "latency", "flash", "ram"]),
+            help="What the aot runtime's code minimises; default balanced.",
+        ),
         click.option(
             "--output-dir",
             type=click.Path(file_okay=False, path_type=Path),
@@ -89,6 +94,7 @@ def _common_options(samples: bool = False) -> Callable[[F], F]:
         def with_options(
             board: str | None,
             runtime: Any,
+            optimize: Any,
             output_dir: Path | None,
             seed: int | None,
             as_json: bool,
@@ -99,7 +105,7 @@ def _common_options(samples: bool = False) -> Callable[[F], F]:
         ) -> None:
             from pipeline.target import Overrides
 
-            overrides = Overrides(board, runtime, seed, samples)
+            overrides = Overrides(board, runtime, seed, samples, optimize)
             command(Options(overrides, output_dir, as_json, quiet, force), **others)
 
         with_options.__name__ = command.__name__

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from pipeline import ops
 from pipeline.accuracy import ClassifierAccuracy, evaluation_inputs
+from pipeline.aot.goal import Goal
 from pipeline.aot.lowering import lower
 from pipeline.aot.program import Step
 from pipeline.benchmark import BenchmarkResult, accuracy_on_device, benchmark
@@ -47,6 +48,7 @@ def measure(
     model: bytes,
     settings: BenchmarkSpec,
     *,
+    goal: Goal,
     dataset: Dataset | None,
     seed: int,
     log: BinaryIO,
@@ -55,6 +57,7 @@ def measure(
     """Runs all there is to measure on a freshly started device.
 
     Args:
+        goal: what the image was compiled for.
         dataset: gives the test images that are classified; without one, random inputs are
             compared with TFLM.
         seed: of the random inputs.
@@ -72,7 +75,7 @@ def measure(
             validation = validate(
                 device, graph, model, vectors, lambda done: progress(done, len(vectors))
             )
-            return Deployment(timed, validation, None, step_costs(graph, timed))
+            return Deployment(timed, validation, None, step_costs(graph, goal, timed))
         count = None if settings.samples == "all" else settings.samples
         images = evaluation_inputs(graph, dataset, count)
         timed = _timed(device, board, pack((images[0],)), settings)
@@ -84,7 +87,7 @@ def measure(
             dataset.test_labels[: len(images)],
             lambda done: progress(done, len(images)),
         )
-        return Deployment(timed, validation, accuracy, step_costs(graph, timed))
+        return Deployment(timed, validation, accuracy, step_costs(graph, goal, timed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +133,7 @@ def check_inputs(
     model: bytes,
     source: str,
     *,
+    goal: Goal,
     seed: int,
     per_layer: bool,
     log: BinaryIO,
@@ -139,6 +143,7 @@ def check_inputs(
 
     Args:
         source: as `inputs.load_inputs`.
+        goal: as `measure`.
         per_layer: compare every step too, on the first input whose outputs differ, or else on
             the last input.
 
@@ -156,20 +161,20 @@ def check_inputs(
             return InputCheck(validation, None, None)
         first = validation.first_difference
         vector = vectors[-1 if first is None else first.inference]
-        steps = executed_steps(graph)
+        steps = executed_steps(graph, goal)
         return InputCheck(
             validation, len(steps), first_differing_step(device, model, steps, vector)
         )
 
 
-def executed_steps(graph: Graph) -> Sequence[Step]:
+def executed_steps(graph: Graph, goal: Goal) -> Sequence[Step]:
     """What the aot runtime executes, in order."""
-    return lower(graph).steps
+    return lower(graph, goal).steps
 
 
-def step_costs(graph: Graph, timed: BenchmarkResult) -> tuple[OpCost, ...]:
+def step_costs(graph: Graph, goal: Goal, timed: BenchmarkResult) -> tuple[OpCost, ...]:
     """One row for every step the device executed."""
-    steps = executed_steps(graph)
+    steps = executed_steps(graph, goal)
     counts = timed.step_instructions or (None,) * len(steps)
     times = timed.step_us or (None,) * len(steps)
     return tuple(
@@ -180,6 +185,7 @@ def step_costs(graph: Graph, timed: BenchmarkResult) -> tuple[OpCost, ...]:
             macs=sum(ops.definitions()[op.kind].macs(op) for op in step.operators),
             instructions=count,
             us=time,
+            reason=step.reason or None,
         )
         for step, count, time in zip(steps, counts, times, strict=True)
     )

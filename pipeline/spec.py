@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_origin, get_type_hints
 
+from pipeline.aot.goal import Optimize
 from pipeline.errors import SpecError
 from pipeline.near_miss import suggestion
 from pipeline.own_files import data_file, located, model_file
@@ -100,10 +101,15 @@ class QuantizationSpec:
 
 @dataclass(frozen=True)
 class BoardSpec:
-    """[board]: runtime None is the board's default."""
+    """[board]: runtime None is the board's default.
+
+    Attributes:
+        optimize: what the aot runtime's code minimises.
+    """
 
     id: Annotated[str, TEXT] = "nano33ble_sim"
     runtime: Annotated[Runtime | None, choice(Runtime)] = None
+    optimize: Annotated[Optimize, choice(Optimize)] = "balanced"
 
 
 @dataclass(frozen=True)
@@ -345,6 +351,7 @@ def with_overrides(
     board: str | None = None,
     runtime: Runtime | None = None,
     seed: int | None = None,
+    optimize: Optimize | None = None,
 ) -> ExperimentSpec:
     """The spec with what the command line says instead; None leaves a value.
 
@@ -352,9 +359,11 @@ def with_overrides(
     the spec's board.
     """
     if board is not None and board != spec.board.id:
-        spec = dataclasses.replace(spec, board=BoardSpec(board))
+        spec = dataclasses.replace(spec, board=BoardSpec(board, optimize=spec.board.optimize))
     if runtime is not None:
         spec = dataclasses.replace(spec, board=dataclasses.replace(spec.board, runtime=runtime))
+    if optimize is not None:
+        spec = dataclasses.replace(spec, board=dataclasses.replace(spec.board, optimize=optimize))
     if seed is not None:
         spec = dataclasses.replace(
             spec,

@@ -125,7 +125,7 @@ def _generate(run: Run) -> Mapping[str, Any]:
 
     content = run.read(MODEL)
     graph = read_tflite(content, MODEL)
-    program = lower(graph)
+    program = lower(graph, run.target.goal)
     name, sha256 = run.target.name, sha256_hex(content)
     sources = render_aot(program, name, sha256) | render_model_info(graph, name, sha256)
     run.folder.write_folder(GENERATED, sources)
@@ -142,7 +142,7 @@ GENERATE = Stage(
     name="generate",
     takes={MODEL: "convert"},
     gives=(GENERATED,),
-    settings=lambda run: (run.target.runtime, run.target.name, __version__),
+    settings=lambda run: (run.target.runtime, run.target.name, run.target.goal, __version__),
     code=_COMPILING,
     resources=("templates",),
     versions=packages("Jinja2", "ai-edge-litert", "numpy"),
@@ -211,6 +211,7 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
             run.folder.file(ELF),
             run.read(MODEL),
             target.benchmark,
+            goal=target.goal,
             dataset=dataset,
             seed=target.seed,
             log=log,
@@ -246,6 +247,7 @@ def check_inputs(run: Run, source: str, per_layer: bool) -> InputCheck:
             run.folder.file(ELF),
             run.read(MODEL),
             source,
+            goal=run.target.goal,
             seed=run.target.seed,
             per_layer=per_layer,
             log=log,
@@ -284,6 +286,7 @@ def _benchmark_settings(run: Run) -> tuple[Any, ...]:
     emulator = target.board.emulator
     return (
         target.benchmark,
+        target.goal,
         target.board.id,
         target.board.counter,
         None if emulator is None else emulator.command,
@@ -363,6 +366,7 @@ REPORT = Stage(
         run.target.name,
         run.target.board.id,
         run.target.runtime,
+        run.target.optimize,
         _results(run),
         _artifacts(run),
         run.folder.versions,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from pipeline.aot.goal import Goal, Optimize
 from pipeline.boards import Board, board, boards
 from pipeline.errors import ModelError, PipelineError
 from pipeline.spec import BenchmarkSpec, ExperimentSpec, KnownNames, read_spec, with_overrides
@@ -29,6 +30,7 @@ class Overrides:
     runtime: Literal["aot", "tflm"] | None = None
     seed: int | None = None
     samples: Samples | None = None
+    optimize: Optimize | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Target:
         runtime: one that `board` has.
         seed: of random validation inputs, and of training where there is a spec.
         spec: None for a .tflite brought along: there is no data set and no training then.
+        optimize: what the aot runtime's code minimises.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Target:
     benchmark: BenchmarkSpec
     seed: int
     spec: ExperimentSpec | None
+    optimize: Optimize = "balanced"
 
     @property
     def experiment(self) -> ExperimentSpec:
@@ -59,8 +63,14 @@ class Target:
         return self.spec
 
     @property
+    def goal(self) -> Goal:
+        """What the aot runtime is compiled for."""
+        return Goal(self.board.core, self.optimize)
+
+    @property
     def default_folder(self) -> Path:
-        return RUNS_FOLDER / f"{self.name}-{self.board.id}-{self.runtime}"
+        ending = "" if self.optimize == "balanced" else f"-{self.optimize}"
+        return RUNS_FOLDER / f"{self.name}-{self.board.id}-{self.runtime}{ending}"
 
 
 def target_of_spec(path: Path, overrides: Overrides) -> Target:
@@ -86,7 +96,15 @@ def target_of_model(path: Path, overrides: Overrides) -> Target:
     if overrides.samples is not None:
         raise PipelineError("--samples needs a data set, and a .tflite alone has none")
     name = "".join(c if c.isalnum() or c in "_.+-" else "_" for c in path.stem)
-    return Target(name, where, runtime, BenchmarkSpec(), overrides.seed or 0, None)
+    return Target(
+        name,
+        where,
+        runtime,
+        BenchmarkSpec(),
+        overrides.seed or 0,
+        None,
+        overrides.optimize or "balanced",
+    )
 
 
 def target_of_folder(folder: Path, overrides: Overrides) -> Target:
@@ -96,12 +114,15 @@ def target_of_folder(folder: Path, overrides: Overrides) -> Target:
         PipelineError: it is no run folder, or belongs to another board or runtime than asked for.
     """
     if (folder / SPEC).is_file():
-        target = _target(read_spec(folder / SPEC), dataclasses.replace(overrides, board=None))
+        target = _target(
+            read_spec(folder / SPEC), dataclasses.replace(overrides, board=None, optimize=None)
+        )
     else:
         target = _imported(folder, overrides)
     for what, asked, has in (
         ("board", overrides.board, target.board.id),
         ("runtime", overrides.runtime, target.runtime),
+        ("optimize", overrides.optimize, target.optimize),
     ):
         if asked is not None and asked != has:
             raise PipelineError(
@@ -117,6 +138,7 @@ def import_record(target: Target) -> Mapping[str, Any]:
         "name": target.name,
         "board": target.board.id,
         "runtime": target.runtime,
+        "optimize": target.optimize,
         "benchmark": dataclasses.asdict(target.benchmark),
         "seed": target.seed,
     }
@@ -137,6 +159,7 @@ def _imported(folder: Path, overrides: Overrides) -> Target:
         BenchmarkSpec(**record["benchmark"]),
         record["seed"],
         None,
+        record["optimize"],
     )
     if overrides.seed is not None:
         target = dataclasses.replace(target, seed=overrides.seed)
@@ -145,7 +168,11 @@ def _imported(folder: Path, overrides: Overrides) -> Target:
 
 def _target(spec: ExperimentSpec, overrides: Overrides) -> Target:
     spec = with_overrides(
-        spec, board=overrides.board, runtime=overrides.runtime, seed=overrides.seed
+        spec,
+        board=overrides.board,
+        runtime=overrides.runtime,
+        seed=overrides.seed,
+        optimize=overrides.optimize,
     )
     if overrides.samples is not None:
         benchmark = dataclasses.replace(spec.benchmark, samples=overrides.samples)
@@ -154,7 +181,15 @@ def _target(spec: ExperimentSpec, overrides: Overrides) -> Target:
     runtime = cast(Literal["aot", "tflm"], spec.board.runtime or where.default_runtime)
     where.environment(runtime)
     spec = dataclasses.replace(spec, board=dataclasses.replace(spec.board, runtime=runtime))
-    return Target(spec.name, where, runtime, spec.benchmark, spec.training.seed, spec)
+    return Target(
+        spec.name,
+        where,
+        runtime,
+        spec.benchmark,
+        spec.training.seed,
+        spec,
+        spec.board.optimize,
+    )
 
 
 def read_model(path: Path) -> bytes:

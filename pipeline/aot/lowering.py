@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pipeline import ops
+from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.memory import plan_memory
 from pipeline.aot.program import Program, Step
 from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import Graph, Operator
 
 
-def lower(graph: Graph) -> Program:
+def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
     """Compiles a graph.
 
     Raises:

@@ -87,11 +87,13 @@ class Step:
         operators: graph operators this step computes; more than one where they are fused.
         calls: kernel calls in order; empty where the step moves no byte (RESHAPE).
         aliases: output tensor -> input tensor whose storage it shares.
+        reason: why this way to compute it was chosen, one line; empty where there was no choice.
     """
 
     operators: tuple[Operator, ...]
     calls: tuple[KernelCall, ...]
     aliases: Mapping[Tensor, Tensor] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
