@@ -27,15 +27,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class StepRow:
-    """One executed step; shares are of all steps, 0..1, None where the quantity is unknown."""
+    """One executed step; None where a quantity is unknown.
+
+    Attributes:
+        macs_bar, cost_bar: lengths of the bars, 0..1 of the largest step's.
+        cost_share: of all steps together, 0..1.
+    """
 
     op: str
     shape: tuple[int, ...]
     parameters: str
     weight_bytes: str
     macs: str
-    macs_share: float | None
+    macs_bar: float | None
     cost: str
+    cost_bar: float | None
     cost_share: float | None
     cost_per_mac: str
 
@@ -171,7 +177,8 @@ def _step_rows(
 ) -> list[StepRow]:
     costs = _costs(steps, cost_unit)
     all_costs = sum(cost for cost in costs if cost is not None)
-    all_macs = sum(step.macs or 0 for step in steps)
+    most_macs = max((step.macs or 0 for step in steps), default=0)
+    most_cost = max((cost or 0 for cost in costs), default=0)
     rows = []
     for step, cost in zip(steps, costs, strict=True):
         stored = _stored(step, layers)
@@ -182,8 +189,9 @@ def _step_rows(
                 parameters="-" if stored is None else f"{stored[0]:,}",
                 weight_bytes="-" if stored is None else f"{stored[1]:,}",
                 macs="-" if step.macs is None else f"{step.macs:,}",
-                macs_share=None if not all_macs or step.macs is None else step.macs / all_macs,
+                macs_bar=None if not most_macs or step.macs is None else step.macs / most_macs,
                 cost="-" if cost is None else _plain(cost),
+                cost_bar=None if cost is None or not most_cost else cost / most_cost,
                 cost_share=None if cost is None or not all_costs else cost / all_costs,
                 cost_per_mac=_plain(round(cost / step.macs, 1)) if cost and step.macs else "-",
             )
