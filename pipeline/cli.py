@@ -271,12 +271,33 @@ def validate_command(
 @_source
 @_common_options()
 def report_command(options: Options, source: Path) -> None:
-    """Write report.json and report.md of a run anew."""
+    """Write report.json, report.md and report.html of a run anew."""
     from pipeline import stages
 
     with _opened(source, options) as run:
         run.bring(stages.REPORT)
         _show_report(run, options)
+
+
+@cli.command("compare")
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(exists=True, path_type=Path)
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def compare_command(runs: tuple[Path, ...], as_json: bool) -> None:
+    """Show the figures of several runs side by side, costs beside the first run's.
+
+    RUN is a run folder, or a report.json.
+    """
+    from pipeline.report.compare import comparison, table
+    from pipeline.terminal import print_table
+
+    rows = comparison(runs)
+    if as_json:
+        _print_json(rows)
+        return
+    columns, cells, numbers = table(rows)
+    print_table(None, columns, cells, right=numbers)
 
 
 @cli.command("models")
