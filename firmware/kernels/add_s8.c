@@ -2,10 +2,7 @@
 
 #include "broadcast.h"
 #include "requantize.h"
-
-static inline int32_t scaled(int32_t value, int32_t multiplier, int32_t shift) {
-  return requantize(value * (1 << ADD_S8_LEFT_SHIFT), multiplier, shift);
-}
+#include "scaled_input.h"
 
 void add_s8(const add_s8_params *params, const int8_t *input1, const int8_t *input2,
             int8_t *output) {
@@ -15,8 +12,8 @@ void add_s8(const add_s8_params *params, const int8_t *input1, const int8_t *inp
   do {
     for (int32_t i = 0; i < p.inner; i++) {
       const int32_t sum =
-          scaled(*input1 - p.input1_zero_point, p.input1_multiplier, p.input1_shift) +
-          scaled(*input2 - p.input2_zero_point, p.input2_multiplier, p.input2_shift);
+          scaled_input(*input1 - p.input1_zero_point, p.input1_multiplier, p.input1_shift) +
+          scaled_input(*input2 - p.input2_zero_point, p.input2_multiplier, p.input2_shift);
       *output++ = requantize_s8(sum, p.output_multiplier, p.output_shift, p.output_zero_point,
                                 p.activation_min, p.activation_max);
       input1 += p.input1_step;

@@ -1,4 +1,4 @@
-/* Quantized addition, TFLite's ADD for int8. */
+/* Quantized addition and subtraction, TFLite's ADD and SUB for int8. */
 #ifndef ADD_S8_H
 #define ADD_S8_H
 
@@ -35,6 +35,11 @@ typedef struct {
 /* The output has the product of `inner` and all extents as elements, row major. It may be one of
  * the inputs where that input has as many elements. */
 void add_s8(const add_s8_params *params, const int8_t *input1, const int8_t *input2,
+            int8_t *output);
+
+/* input1 - input2, otherwise as add_s8. The fixed-point rounding is not symmetric around 0: this is
+ * not add_s8 with the sign of input2 turned. */
+void sub_s8(const add_s8_params *params, const int8_t *input1, const int8_t *input2,
             int8_t *output);
 
 #ifdef __cplusplus

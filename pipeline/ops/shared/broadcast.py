@@ -43,7 +43,7 @@ from pipeline.ops.shared.rules import (
 
 @dataclass(frozen=True)
 class BinaryAttributes:
-    """Attributes of ADD and MUL."""
+    """Attributes of ADD, SUB and MUL."""
 
     activation: Activation
 
@@ -61,12 +61,18 @@ def require_binary(op: Operator) -> tuple[Tensor, Tensor, Activation]:
     require_operands(op, (2,))
     attributes = require_attributes(op, BinaryAttributes)
     require_fused_activation(op, attributes.activation)
+    return (*require_broadcast_inputs(op), attributes.activation)
+
+
+def require_broadcast_inputs(op: Operator) -> tuple[Tensor, Tensor]:
+    """The two inputs; refuses all but int8 quantized per tensor, of shapes that broadcast."""
+    require_operands(op, (2,))
     first, second = require_input(op, 0, "input 0"), require_input(op, 1, "input 1")
     for tensor, role in ((first, "input 0"), (second, "input 1"), (op.output, "output")):
         require_activation_tensor(op, tensor, role)
         require_at_most_rank(op, tensor, LARGEST_RANK, role)
     require_output_shapes(op, broadcast_shapes(op))
-    return first, second, attributes.activation
+    return first, second
 
 
 def broadcast_shapes(op: Operator) -> tuple[Shape]:
@@ -157,7 +163,7 @@ def _jumps(extents: Sequence[int], moves: Sequence[bool]) -> tuple[int, ...]:
 
 # --- random cases ------------------------------------------------------------------------------
 
-BROADCAST_OPTIONS = frozenset(
+SHAPE_OPTIONS = frozenset(
     {
         "same shape",
         "scalar input",
@@ -169,9 +175,9 @@ BROADCAST_OPTIONS = frozenset(
         "constant input 1",
         "same tensor twice",
         "rank 6",
-        *(f"fused {activation.name}" for activation in FUSED_ACTIVATIONS),
     }
 )
+BROADCAST_OPTIONS = SHAPE_OPTIONS | {f"fused {a.name}" for a in FUSED_ACTIVATIONS}
 
 
 def draw_binary_inputs(

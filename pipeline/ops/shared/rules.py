@@ -121,6 +121,17 @@ def require_activation_tensor(op: Operator, tensor: Tensor, role: str) -> None:
     )
 
 
+def require_quantized_alike(op: Operator, *inputs: Tensor) -> None:
+    """Refuses inputs whose scale or zero point is not the output's, as TFLite's quantization
+    specification demands of operators that choose or move values without rescaling them."""
+    for tensor in inputs:
+        require(
+            op,
+            (tensor.scale, tensor.zero_point) == (op.output.scale, op.output.zero_point),
+            "inputs and output must be quantized alike",
+        )
+
+
 def require_output_shapes(op: Operator, expected: Sequence[Shape]) -> None:
     """Refuses a file whose declared output shapes are not those of the shape rule."""
     declared = tuple(tensor.shape for tensor in op.outputs)
