@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-RESOURCES = ("firmware", "platforms", "templates", "platformio.ini")
+from wheel import RESOURCES, ROOT, build_wheel, source_copy
 
 
 def pins(lines: list[str]) -> set[tuple[str, str]]:
@@ -33,21 +31,12 @@ def test_the_lock_names_no_place_to_get_it_from() -> None:
 
 
 def test_a_wheel_brings_its_resources(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    leavings = shutil.ignore_patterns("__pycache__", ".pio")
-    for name in ("pipeline", *RESOURCES[:3]):
-        shutil.copytree(ROOT / name, source / name, ignore=leavings)
-    for name in ("LICENSE", "MANIFEST.in", "platformio.ini", "pyproject.toml", "setup.py"):
-        shutil.copy(ROOT / name, source)
-    (source / "README.md").write_text("")
+    source = source_copy(tmp_path)
     # A file of an earlier build that has no source any more.
     stale = source / "build" / "lib" / "pipeline" / "_resources" / "firmware" / "stale.c"
     stale.parent.mkdir(parents=True)
     stale.write_text("")
-    pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(tmp_path), str(source)], check=True)
-
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = build_wheel(source, tmp_path)
     unpacked = tmp_path / "unpacked"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(unpacked)
