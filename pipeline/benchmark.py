@@ -30,7 +30,8 @@ class BenchmarkResult:
         latency_us: where the counter tells time (boards, host), in microseconds.
         step_instructions: of every step, from a run of its own.
         step_us: duration of every step in microseconds, from a run of its own.
-        arena_bytes: activations, inputs, outputs and scratch, as the device says.
+        arena_bytes: activations, inputs, outputs and scratch, as the device says; None where no
+            device says it.
         estimated_cycles: core cycles by a model of the core; None, no such model exists yet.
         estimated_ms: likewise.
     """
@@ -39,7 +40,7 @@ class BenchmarkResult:
     latency_us: Spread | None
     step_instructions: tuple[int, ...] | None
     step_us: tuple[float, ...] | None
-    arena_bytes: int
+    arena_bytes: int | None
     estimated_cycles: int | None = None
     estimated_ms: float | None = None
 

@@ -65,7 +65,7 @@ class _BoardId(click.ParamType[str]):
             return self.fail(str(error), param, context)
 
 
-def _common_options(samples: bool = False) -> Callable[[F], F]:
+def _common_options(samples: bool = False, port: bool = False) -> Callable[[F], F]:
     """The options that all commands on a source have, as one `options`."""
     parameters = [
         click.option("--board", type=_BoardId(), help="Board id (see `mcu-pipeline boards`)."),
@@ -89,6 +89,9 @@ def _common_options(samples: bool = False) -> Callable[[F], F]:
     if samples:
         text = "Test images to send to the device."
         parameters.append(click.option("--samples", type=_Samples(), help=text))
+    if port:
+        text = "A board's serial port; default auto, which looks for its USB id."
+        parameters.append(click.option("--port", metavar="auto|PATH|socket://...", help=text))
 
     def decorate(command: F) -> F:
         def with_options(
@@ -101,11 +104,12 @@ def _common_options(samples: bool = False) -> Callable[[F], F]:
             quiet: bool,
             force: bool,
             samples: Any = None,
+            port: str | None = None,
             **others: Any,
         ) -> None:
             from pipeline.target import Overrides
 
-            overrides = Overrides(board, runtime, seed, samples, optimize)
+            overrides = Overrides(board, runtime, seed, samples, optimize, port)
             command(Options(overrides, output_dir, as_json, quiet, force), **others)
 
         with_options.__name__ = command.__name__
@@ -132,19 +136,25 @@ _source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 
 @cli.command("run")
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_common_options(samples=True)
+@_common_options(samples=True, port=True)
 def run_command(options: Options, spec: Path) -> None:
-    """Train, convert, build and benchmark what SPEC describes, and report."""
-    from pipeline.stages import FROM_SPEC
+    """Train, convert, build, flash a board, benchmark what SPEC describes, and report."""
+    from pipeline import stages
 
     with _opened(spec, options) as run:
-        for stage in FROM_SPEC:
+        for stage in stages.FROM_SPEC:
+            if stage is stages.BENCHMARK and run.target.board.kind == "board":
+                run.bring(stages.FLASH)
             run.bring(stage)
         _show_report(run, options)
 
 
 def _stage_command(
-    name: str, help: str, stages: Sequence[str], from_model: Sequence[str] = ()
+    name: str,
+    help: str,
+    stages: Sequence[str],
+    from_model: Sequence[str] = (),
+    port: bool = False,
 ) -> None:
     """Adds a command that brings one stage up to date.
 
@@ -154,7 +164,7 @@ def _stage_command(
     """
 
     @_source
-    @_common_options()
+    @_common_options(port=port)
     def command(options: Options, source: Path) -> None:
         from pipeline import stages as known
 
@@ -177,6 +187,13 @@ _stage_command(
 )
 _stage_command("generate", "Emit the C sources of a model.", ("GENERATE",))
 _stage_command("build", "Build the firmware.", ("BUILD",), ("GENERATE",))
+_stage_command(
+    "flash",
+    "Write the built firmware into a connected board.",
+    ("FLASH",),
+    ("GENERATE", "BUILD"),
+    port=True,
+)
 
 
 @cli.command("analyze")
@@ -213,7 +230,7 @@ def analyze_command(options: Options, source: Path) -> None:
 
 @cli.command("benchmark")
 @_source
-@_common_options(samples=True)
+@_common_options(samples=True, port=True)
 def benchmark_command(options: Options, source: Path) -> None:
     """Time a model on its device, compare its outputs with TFLM, and report."""
     from pipeline import stages
@@ -243,7 +260,7 @@ def benchmark_command(options: Options, source: Path) -> None:
     help="Write the device's outputs as y0, y1, ...",
 )
 @click.option("--per-layer", is_flag=True, help="Name the first layer that differs.")
-@_common_options()
+@_common_options(port=True)
 def validate_command(
     options: Options, source: Path, inputs: str, save_outputs: Path | None, per_layer: bool
 ) -> None:
@@ -349,7 +366,7 @@ def boards_command(as_json: bool) -> None:
                     "flash_bytes": board.flash_bytes,
                     "ram_bytes": board.ram_bytes,
                     "default_runtime": board.default_runtime,
-                    "runtimes": list(board.runtimes),
+                    "runtimes": list(board.runtime_ids),
                 }
                 for board in boards()
             ]
@@ -363,7 +380,7 @@ def boards_command(as_json: bool) -> None:
             _number(board.clock_mhz),
             _number(board.flash_bytes),
             _number(board.ram_bytes),
-            ", ".join(board.runtimes),
+            ", ".join(board.runtime_ids),
             board.title,
         )
         for board in boards()
@@ -408,12 +425,12 @@ def _resolve(source: Path, options: Options) -> tuple[Target, Path]:
     if source.is_dir():
         if options.output_dir is not None and options.output_dir.resolve() != source.resolve():
             raise click.UsageError("a run folder is its own --output-dir")
-        return targets.target_of_folder(source, options.overrides), source
-    if source.suffix == ".toml":
-        target = targets.target_of_spec(source, options.overrides)
+        target, folder = targets.target_of_folder(source, options.overrides), source
     else:
-        target = targets.target_of_model(source, options.overrides)
-    return target, options.output_dir or target.default_folder
+        of_source = targets.target_of_spec if source.suffix == ".toml" else targets.target_of_model
+        target = of_source(source, options.overrides)
+        folder = options.output_dir or target.default_folder
+    return targets.reached_at(target, options.overrides.port), folder
 
 
 def _show_report(run: Run, options: Options) -> None:

@@ -7,15 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from pipeline import ops
-from pipeline.accuracy import ClassifierAccuracy, evaluation_inputs
+from pipeline.accuracy import ClassifierAccuracy, classifier_accuracy, evaluation_inputs
 from pipeline.aot.goal import Goal
 from pipeline.aot.lowering import lower
 from pipeline.aot.program import Step
 from pipeline.benchmark import BenchmarkResult, accuracy_on_device, benchmark
 from pipeline.boards import Board
 from pipeline.data import Dataset
-from pipeline.device import Device, open_link
+from pipeline.device import AUTO, Device, open_link
+from pipeline.errors import PipelineError
+from pipeline.golden import golden_outputs
 from pipeline.graph import Graph
 from pipeline.inputs import load_inputs, pack
 from pipeline.report.model import OpCost
@@ -29,17 +33,25 @@ GOLDEN_INPUTS = "random:32"  # for a model without a data set
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """What one device showed of one model; `accuracy` is None without a data set."""
+    """What one device showed of one model.
+
+    Attributes:
+        validation: None where the device is the reference itself.
+        accuracy: None without a data set.
+    """
 
     benchmark: BenchmarkResult
-    validation: Validation
+    validation: Validation | None
     accuracy: ClassifierAccuracy | None
     steps: tuple[OpCost, ...]
 
 
-def open_device(board: Board, elf: Path, model: bytes, log: BinaryIO | None = None) -> Device:
-    """Starts the image and awaits its greeting; the device must run exactly this model."""
-    return Device(open_link(board, elf), model_sha256=sha256_hex(model), log=log)
+def open_device(
+    board: Board, elf: Path, model: bytes, log: BinaryIO | None = None, port: str = AUTO
+) -> Device:
+    """Starts the image, or reaches the board at `port`, and awaits the greeting; the device must
+    run exactly this model."""
+    return Device(open_link(board, elf, port), model_sha256=sha256_hex(model), log=log)
 
 
 def measure(
@@ -48,6 +60,8 @@ def measure(
     model: bytes,
     settings: BenchmarkSpec,
     *,
+    runtime: str,
+    port: str = AUTO,
     goal: Goal,
     dataset: Dataset | None,
     seed: int,
@@ -57,6 +71,9 @@ def measure(
     """Runs all there is to measure on a freshly started device.
 
     Args:
+        runtime: of the board's; for its `interpreted_runtime` there is no image, and the model runs
+            in TFLM's interpreter.
+        port: as `open_link`.
         goal: what the image was compiled for.
         dataset: gives the test images that are classified; without one, random inputs are
             compared with TFLM.
@@ -68,14 +85,17 @@ def measure(
             nothing: it is in the result.
     """
     graph = read_tflite(model)
-    with open_device(board, elf, model, log) as device:
+    if runtime == board.interpreted_runtime:
+        return _interpreted(graph, model, settings, dataset, progress)
+    steps = executed_steps(graph, runtime, goal)
+    with open_device(board, elf, model, log, port) as device:
         if dataset is None:
             vectors = load_inputs(GOLDEN_INPUTS, graph, seed)
             timed = _timed(device, board, pack(vectors[-1]), settings)
             validation = validate(
                 device, graph, model, vectors, lambda done: progress(done, len(vectors))
             )
-            return Deployment(timed, validation, None, step_costs(graph, goal, timed))
+            return Deployment(timed, validation, None, step_costs(steps, timed))
         count = None if settings.samples == "all" else settings.samples
         images = evaluation_inputs(graph, dataset, count)
         timed = _timed(device, board, pack((images[0],)), settings)
@@ -87,7 +107,7 @@ def measure(
             dataset.test_labels[: len(images)],
             lambda done: progress(done, len(images)),
         )
-        return Deployment(timed, validation, accuracy, step_costs(graph, goal, timed))
+        return Deployment(timed, validation, accuracy, step_costs(steps, timed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +153,8 @@ def check_inputs(
     model: bytes,
     source: str,
     *,
+    runtime: str,
+    port: str = AUTO,
     goal: Goal,
     seed: int,
     per_layer: bool,
@@ -143,17 +165,22 @@ def check_inputs(
 
     Args:
         source: as `inputs.load_inputs`.
-        goal: as `measure`.
+        runtime, port, goal: as `measure`.
         per_layer: compare every step too, on the first input whose outputs differ, or else on
             the last input.
 
     Raises:
+        PipelineError: the runtime is the reference itself.
         DataError: `source` does not fit the model.
         DeviceError, ToolError, ModelError: as `measure`.
     """
+    if runtime == board.interpreted_runtime:
+        raise PipelineError(
+            f"validate: {runtime} on {board.id} is the reference itself", "choose another board"
+        )
     graph = read_tflite(model)
     vectors = load_inputs(source, graph, seed)
-    with open_device(board, elf, model, log) as device:
+    with open_device(board, elf, model, log, port) as device:
         validation = validate(
             device, graph, model, vectors, lambda done: progress(done, len(vectors))
         )
@@ -161,20 +188,21 @@ def check_inputs(
             return InputCheck(validation, None, None)
         first = validation.first_difference
         vector = vectors[-1 if first is None else first.inference]
-        steps = executed_steps(graph, goal)
+        steps = executed_steps(graph, runtime, goal)
         return InputCheck(
             validation, len(steps), first_differing_step(device, model, steps, vector)
         )
 
 
-def executed_steps(graph: Graph, goal: Goal) -> Sequence[Step]:
-    """What the aot runtime executes, in order."""
+def executed_steps(graph: Graph, runtime: str, goal: Goal) -> Sequence[Step]:
+    """What the runtime executes, in order: of tflm a step is an operator."""
+    if runtime == "tflm":
+        return [Step(operators=(operator,), calls=()) for operator in graph.operators]
     return lower(graph, goal).steps
 
 
-def step_costs(graph: Graph, goal: Goal, timed: BenchmarkResult) -> tuple[OpCost, ...]:
+def step_costs(steps: Sequence[Step], timed: BenchmarkResult) -> tuple[OpCost, ...]:
     """One row for every step the device executed."""
-    steps = executed_steps(graph, goal)
     counts = timed.step_instructions or (None,) * len(steps)
     times = timed.step_us or (None,) * len(steps)
     return tuple(
@@ -182,13 +210,41 @@ def step_costs(graph: Graph, goal: Goal, timed: BenchmarkResult) -> tuple[OpCost
             index=step.operators[0].index,
             op=" + ".join(op.kind for op in step.operators),
             output_shape=step.outputs[0].shape,
-            macs=sum(ops.definitions()[op.kind].macs(op) for op in step.operators),
+            macs=_macs(step),
             instructions=count,
             us=time,
             reason=step.reason or None,
         )
         for step, count, time in zip(steps, counts, times, strict=True)
     )
+
+
+def _macs(step: Step) -> int | None:
+    definitions = [ops.definitions().get(operator.kind) for operator in step.operators]
+    counts = [d.macs(op) for d, op in zip(definitions, step.operators, strict=True) if d]
+    return sum(counts) if len(counts) == len(definitions) else None
+
+
+def _interpreted(
+    graph: Graph,
+    model: bytes,
+    settings: BenchmarkSpec,
+    dataset: Dataset | None,
+    progress: Callable[[int, int], None],
+) -> Deployment:
+    """Accuracy in TFLM's interpreter. It is the reference, so that nothing is compared, and a
+    process of Python around it, so that nothing is timed."""
+    untimed = BenchmarkResult(None, None, None, None, None)
+    costs = step_costs(executed_steps(graph, "tflm", Goal("host")), untimed)
+    if dataset is None:
+        return Deployment(untimed, None, None, costs)
+    count = None if settings.samples == "all" else settings.samples
+    images = evaluation_inputs(graph, dataset, count)
+    inputs = [(image[np.newaxis],) for image in images]
+    outputs = golden_outputs(model, inputs, lambda done: progress(done, len(images)))
+    labels = dataset.test_labels[: len(images)]
+    accuracy = classifier_accuracy([scores for (scores,) in outputs], labels)
+    return Deployment(untimed, None, accuracy, costs)
 
 
 def _timed(device: Device, board: Board, data: bytes, settings: BenchmarkSpec) -> BenchmarkResult:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.boards import Board
 from pipeline.errors import DoesNotFitError, ToolError
 from pipeline.link_map import InputSection, model_sections, parse_link_map
+from pipeline.platformio_packages import package_folders, require_packages, takes_libraries
 from pipeline.resources import project_dir
 
 _STACK_SECTION = ".stack"
@@ -88,21 +89,60 @@ def build(
 
     Raises:
         DoesNotFitError: the linker ran out of the board's flash or RAM.
-        ToolError: PlatformIO or the compiler is missing or failed; names the log.
+        ToolError: PlatformIO or the compiler is missing or failed, and names the log; or what
+            PlatformIO would have to download is out of reach.
         PipelineError: the board has no such runtime.
     """
     environment = board.environment(runtime)
+    log = _platformio(environment, generated_dir, board, build_dir, "build.log", (), progress)
+    tree = build_dir.resolve() / "build" / environment
+    if log is not None:
+        raise _failure(log, board, tree)
+    return read_image(tree)
+
+
+def upload(
+    generated_dir: Path,
+    board: Board,
+    runtime: str,
+    build_dir: Path,
+    port: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Writes the firmware of an earlier `build` with the same arguments into a connected board.
+
+    Args:
+        port: path of the board's serial port; None lets PlatformIO look for it.
+
+    Raises:
+        ToolError: as `build`, or no board took the firmware; the log is `upload.log`.
+    """
+    environment = board.environment(runtime)
+    options = ("--target", "upload", *(() if port is None else ("--upload-port", port)))
+    log = _platformio(environment, generated_dir, board, build_dir, "upload.log", options, progress)
+    if log is not None:
+        raise _failure(log, board, build_dir.resolve() / "build" / environment)
+
+
+def _platformio(
+    environment: str,
+    generated_dir: Path,
+    board: Board,
+    build_dir: Path,
+    log_name: str,
+    options: tuple[str, ...],
+    progress: Callable[[str], None] | None,
+) -> Path | None:
+    """Runs an environment's target; the log where that failed."""
+    require_packages(environment, package_folders(os.environ))
     build_dir = build_dir.resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "platformio", "run"]
-    command += ["--project-dir", str(project_dir()), "--environment", environment]
-    variables = _environment_variables(board, generated_dir.resolve(), build_dir)
-    log = build_dir / "build.log"
+    command += ["--project-dir", str(project_dir()), "--environment", environment, *options]
+    variables = _environment_variables(board, environment, generated_dir.resolve(), build_dir)
+    log = build_dir / log_name
     status = _run_logged(command, variables, build_dir, log, progress)
-    tree = build_dir / "build" / environment
-    if status != 0:
-        raise _failure(log, board, tree)
-    return read_image(tree)
+    return None if status == 0 else log
 
 
 def read_image(tree: Path) -> FirmwareImage:
@@ -147,13 +187,19 @@ def _sections(elf: Path) -> tuple[Section, ...]:
     )
 
 
-def _environment_variables(board: Board, generated_dir: Path, build_dir: Path) -> dict[str, str]:
+def _environment_variables(
+    board: Board, environment: str, generated_dir: Path, build_dir: Path
+) -> dict[str, str]:
     variables = dict(os.environ)
+    libraries = package_folders(variables).libraries
     if board.kind != "board":
         # Such a build needs nothing that PlatformIO may have installed for this user, and must not
         # depend on it.
         variables = {k: v for k, v in variables.items() if not k.startswith("PLATFORMIO_")}
         variables["PLATFORMIO_CORE_DIR"] = str(build_dir / "core")
+    if takes_libraries(environment):
+        # Downloaded once, not for every run.
+        variables["PLATFORMIO_LIBDEPS_DIR"] = str(libraries)
     return variables | {
         "MCU_PIPELINE_GENERATED": str(generated_dir),
         "PLATFORMIO_WORKSPACE_DIR": str(build_dir),

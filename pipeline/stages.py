@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pipeline import __version__
+from pipeline.build_stages import (
+    BUILD,
+    COMPILING,
+    ELF,
+    FLASH,
+    GENERATE,
+    program_version,
+)
 from pipeline.run import Run, Stage
 from pipeline.target import IMPORT, MODEL, Target
 from pipeline.training_stages import (
@@ -31,31 +36,30 @@ if TYPE_CHECKING:
     from pipeline.deployment import InputCheck
     from pipeline.report.model import Report
 
+__all__ = [
+    "ANALYZE",
+    "BENCHMARK",
+    "BUILD",
+    "CONVERT",
+    "EVALUATE",
+    "FLASH",
+    "FROM_MODEL",
+    "FROM_SPEC",
+    "GENERATE",
+    "POST_TRAINING",
+    "QUANTIZE_AWARE",
+    "REPORT",
+    "TRAIN",
+    "check_inputs",
+    "read_report",
+]
+
 COST = "cost.json"
-GENERATED = "generated/"
-ELF = "firmware.elf"
-BINARY = "firmware.bin"
 SERIAL_LOG = "serial.log"
 VALIDATION_LOG = "validation.log"
 REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
-BUILD_FOLDER = "build"
-
-_COMPILING = (*READING, "pipeline.aot", "pipeline.codegen", "pipeline.fixed_point")
-
-
-@functools.cache
-def program_version(program: str) -> str:
-    """First line of what `program --version` says, or "missing"."""
-    try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "missing"
-    return done.stdout.splitlines()[0].strip()
-
 
 # --- evaluate, analyze ---------------------------------------------------------------------------
 
@@ -112,90 +116,6 @@ ANALYZE = Stage(
     summary=_cost_summary,
 )
 
-# --- generate, build -----------------------------------------------------------------------------
-
-
-def _generate(run: Run) -> Mapping[str, Any]:
-    from pipeline.aot.lowering import lower
-    from pipeline.aot.memory import arena_buffers
-    from pipeline.codegen.aot import render_aot
-    from pipeline.codegen.model_info import render_model_info
-    from pipeline.store import sha256_hex
-    from pipeline.tflite_reader import read_tflite
-
-    content = run.read(MODEL)
-    graph = read_tflite(content, MODEL)
-    program = lower(graph, run.target.goal)
-    name, sha256 = run.target.name, sha256_hex(content)
-    sources = render_aot(program, name, sha256) | render_model_info(graph, name, sha256)
-    run.folder.write_folder(GENERATED, sources)
-    return {
-        "steps": len(program.steps),
-        "arena_bytes": program.memory.arena_bytes,
-        "kernels": list(program.kernels),
-        "files": sorted(sources),
-        "buffers": [asdict(buffer) for buffer in arena_buffers(program)],
-    }
-
-
-GENERATE = Stage(
-    name="generate",
-    takes={MODEL: "convert"},
-    gives=(GENERATED,),
-    settings=lambda run: (run.target.runtime, run.target.name, run.target.goal, __version__),
-    code=_COMPILING,
-    resources=("templates",),
-    versions=packages("Jinja2", "ai-edge-litert", "numpy"),
-    execute=_generate,
-    summary=lambda r: f"{r['steps']} steps of C, arena {r['arena_bytes']:,} bytes",
-)
-
-
-def _build(run: Run) -> Mapping[str, Any]:
-    from pipeline.firmware import build
-
-    target = run.target
-    image = build(
-        run.folder.file(GENERATED.rstrip("/")),
-        target.board,
-        target.runtime,
-        run.folder.file(BUILD_FOLDER),
-    )
-    run.folder.write(ELF, image.elf.read_bytes())
-    run.folder.file(ELF).chmod(0o755)  # the host's image is started as a program
-    run.folder.write(BINARY, b"" if image.bin is None else image.bin.read_bytes())
-    return {
-        "flash_bytes": image.flash_bytes,
-        "ram_bytes": image.ram_bytes,
-        "stack_bytes": image.stack_bytes,
-        "code_bytes": image.code_bytes,
-        "const_bytes": image.const_bytes,
-        "sections": [asdict(section) for section in image.sections],
-    }
-
-
-def _build_versions(target: Target) -> Mapping[str, str]:
-    compiler = "gcc" if target.board.kind == "host" else "arm-none-eabi-gcc"
-    return {**packages("platformio", "SCons")(target), compiler: program_version(compiler)}
-
-
-def _build_settings(run: Run) -> tuple[Any, ...]:
-    board, runtime = run.target.board, run.target.runtime
-    return board.id, board.port, runtime, board.environment(runtime)
-
-
-BUILD = Stage(
-    name="build",
-    takes={GENERATED: "generate"},
-    gives=(ELF, BINARY),
-    settings=_build_settings,
-    code=("pipeline.firmware", "pipeline.link_map"),
-    resources=("firmware", "platforms", "platformio.ini"),
-    versions=_build_versions,
-    execute=_build,
-    summary=lambda r: f"flash {r['flash_bytes']:,} bytes, RAM {r['ram_bytes']:,} bytes",
-)
-
 # --- benchmark -----------------------------------------------------------------------------------
 
 
@@ -211,6 +131,8 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
             run.folder.file(ELF),
             run.read(MODEL),
             target.benchmark,
+            runtime=target.runtime,
+            port=target.port,
             goal=target.goal,
             dataset=dataset,
             seed=target.seed,
@@ -228,8 +150,11 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
         "samples": None if accuracy is None else accuracy.samples,
         "confusion": None if accuracy is None else accuracy.confusion,
         "class_names": None if dataset is None else list(dataset.class_names),
-        "golden": {"compared": validation.compared, "identical": validation.identical},
-        "first_difference": _plain(validation.first_difference),
+        "golden": {
+            "compared": None if validation is None else validation.compared,
+            "identical": None if validation is None else validation.identical,
+        },
+        "first_difference": None if validation is None else _plain(validation.first_difference),
         "per_op": [asdict(step) for step in shown.steps],
     }
 
@@ -247,6 +172,8 @@ def check_inputs(run: Run, source: str, per_layer: bool) -> InputCheck:
             run.folder.file(ELF),
             run.read(MODEL),
             source,
+            runtime=run.target.runtime,
+            port=run.target.port,
             goal=run.target.goal,
             seed=run.target.seed,
             per_layer=per_layer,
@@ -273,6 +200,8 @@ def _emulator_versions(target: Target) -> Mapping[str, str]:
 
 def _benchmark_summary(result: Mapping[str, Any]) -> str:
     golden = result["golden"]
+    if golden["compared"] is None:
+        return "TFLM's interpreter is the reference itself: nothing timed, nothing compared"
     verdict = "identical to TFLM" if golden["identical"] else "DIFFER from TFLM"
     cost = result["instructions_per_inference"]
     unit = "instructions"
@@ -310,7 +239,7 @@ BENCHMARK = Stage(
         "pipeline.inputs",
         "pipeline.quantize",
         "pipeline.data",
-        *_COMPILING,
+        *COMPILING,
     ),
     versions=_emulator_versions,
     execute=_benchmark,

@@ -31,6 +31,7 @@ class Overrides:
     seed: int | None = None
     samples: Samples | None = None
     optimize: Optimize | None = None
+    port: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Target:
         seed: of random validation inputs, and of training where there is a spec.
         spec: None for a .tflite brought along: there is no data set and no training then.
         optimize: what the aot runtime's code minimises.
+        port: where a board is reached: a path, a pyserial URL, or "auto".
     """
 
     name: str
@@ -52,6 +54,7 @@ class Target:
     seed: int
     spec: ExperimentSpec | None
     optimize: Optimize = "balanced"
+    port: str = "auto"
 
     @property
     def experiment(self) -> ExperimentSpec:
@@ -83,7 +86,7 @@ def target_of_spec(path: Path, overrides: Overrides) -> Target:
             for name, definition in models.models().items()
         },
         data_sets=list(data.definitions()),
-        boards={known_board.id: list(known_board.runtimes) for known_board in boards()},
+        boards={known_board.id: list(known_board.runtime_ids) for known_board in boards()},
     )
     return _target(read_spec(path, known), overrides)
 
@@ -92,7 +95,7 @@ def target_of_model(path: Path, overrides: Overrides) -> Target:
     """A .tflite brought along; the board is the emulated Nano 33 BLE unless stated."""
     where = board(overrides.board or "nano33ble_sim")
     runtime = overrides.runtime or where.default_runtime
-    where.environment(runtime)  # refuses a runtime that the board does not have
+    where.require_runtime(runtime)
     if overrides.samples is not None:
         raise PipelineError("--samples needs a data set, and a .tflite alone has none")
     name = "".join(c if c.isalnum() or c in "_.+-" else "_" for c in path.stem)
@@ -130,6 +133,11 @@ def target_of_folder(folder: Path, overrides: Overrides) -> Target:
                 "name the spec or the .tflite instead of the folder",
             )
     return target
+
+
+def reached_at(target: Target, port: str | None) -> Target:
+    """The target with its board at `port`; None leaves it to be found."""
+    return target if port is None else dataclasses.replace(target, port=port)
 
 
 def import_record(target: Target) -> Mapping[str, Any]:
@@ -179,7 +187,7 @@ def _target(spec: ExperimentSpec, overrides: Overrides) -> Target:
         spec = dataclasses.replace(spec, benchmark=benchmark)
     where = board(spec.board.id)
     runtime = cast(Literal["aot", "tflm"], spec.board.runtime or where.default_runtime)
-    where.environment(runtime)
+    where.require_runtime(runtime)
     spec = dataclasses.replace(spec, board=dataclasses.replace(spec.board, runtime=runtime))
     return Target(
         spec.name,

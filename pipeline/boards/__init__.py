@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ CounterUnit = Literal["instructions", "time"]
 SerialLink = Literal["stdio", "tcp"]
 
 _FOLDER = Path(__file__).resolve().parent
+_USB_ID = re.compile("[0-9a-f]{4}:[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,20 @@ class Emulator:
 
 
 @dataclass(frozen=True)
+class SerialPort:
+    """The line of a board that is connected to this computer.
+
+    Attributes:
+        baud: bits per second, where the line has any.
+        usb_ids: "vendor:product" of every USB device that may be this board, four lower-case
+            hexadecimal digits each.
+    """
+
+    baud: int
+    usb_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Board:
     """One target.
 
@@ -74,8 +90,13 @@ class Board:
         port: folder under `firmware/ports`.
         default_runtime: a key of `runtimes`.
         runtimes: runtime id -> PlatformIO environment.
+        interpreted_runtime: id of one more runtime that needs no firmware: TFLM's own interpreter
+            on this computer; None for every board but the host.
+        tflm_year: of the TFLM sources in the library that the tflm runtime is built with; None
+            where it is not built.
         counter: meaning of the port's ticks.
         emulator: None for a board on a serial port.
+        serial: None for what runs on this computer.
     """
 
     id: str
@@ -88,19 +109,35 @@ class Board:
     port: str
     default_runtime: str
     runtimes: Mapping[str, str]
+    interpreted_runtime: str | None
+    tflm_year: int | None
     counter: Counter
     emulator: Emulator | None
+    serial: SerialPort | None
+
+    @property
+    def runtime_ids(self) -> tuple[str, ...]:
+        """All runtimes, with and without firmware."""
+        interpreted = self.interpreted_runtime
+        return (*self.runtimes, *(() if interpreted is None else (interpreted,)))
+
+    def require_runtime(self, runtime: str) -> None:
+        """Raises PipelineError where the board has no such runtime."""
+        if runtime not in self.runtime_ids:
+            raise PipelineError(
+                f"board {self.id} has no runtime {runtime!r}",
+                f"it has {', '.join(self.runtime_ids)}",
+            )
 
     def environment(self, runtime: str) -> str:
         """PlatformIO environment that builds `runtime` for this board.
 
         Raises:
-            PipelineError: the board has no such runtime.
+            PipelineError: the board has no such runtime, or needs no firmware for it.
         """
+        self.require_runtime(runtime)
         if runtime not in self.runtimes:
-            raise PipelineError(
-                f"board {self.id} has no runtime {runtime!r}", f"it has {', '.join(self.runtimes)}"
-            )
+            raise PipelineError(f"board {self.id} runs {runtime} without firmware")
         return self.runtimes[runtime]
 
 
@@ -160,6 +197,16 @@ def _parse_emulator(values: Mapping[str, Any], where: str) -> Emulator:
     return emulator
 
 
+def _parse_serial(values: Mapping[str, Any], where: str) -> SerialPort:
+    table = _Table(values, where)
+    serial = SerialPort(table.positive("baud", int), table.strings("usb_ids"))
+    table.end()
+    for usb_id in serial.usb_ids:
+        if not _USB_ID.fullmatch(usb_id):
+            raise PipelineError(f"{where}: usb_ids has {usb_id!r}, not like '2341:805a'")
+    return serial
+
+
 def parse_board(text: str, board_id: str) -> Board:
     """A board from the text of its TOML file.
 
@@ -177,6 +224,7 @@ def parse_board(text: str, board_id: str) -> Board:
     default_runtime = table.choice("default_runtime", tuple(runtimes))
     runtime_table = _Table(runtimes, f"{where} [runtimes]")
     emulator = table.take("emulator", dict, required=kind != "board")
+    serial = table.take("serial", dict, required=kind == "board")
     board = Board(
         id=board_id,
         title=table.take("title", str),
@@ -188,8 +236,11 @@ def parse_board(text: str, board_id: str) -> Board:
         port=table.take("port", str),
         default_runtime=default_runtime,
         runtimes=MappingProxyType({name: runtime_table.take(name, str) for name in runtimes}),
+        interpreted_runtime=table.take("interpreted_runtime", str, required=False),
+        tflm_year=table.positive("tflm_year", int, required="tflm" in runtimes),
         counter=_parse_counter(table.take("counter", dict), f"{where} [counter]"),
         emulator=None if emulator is None else _parse_emulator(emulator, f"{where} [emulator]"),
+        serial=None if serial is None else _parse_serial(serial, f"{where} [serial]"),
     )
     table.end()
     return board

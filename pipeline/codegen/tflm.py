@@ -1,4 +1,4 @@
-"""A .tflite -> sources for TensorFlow Lite Micro: the file as an array, its operators, golden data."""
+"""Graph -> sources for TensorFlow Lite Micro: the file as an array, its operators, golden data."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pipeline import __version__
 from pipeline.codegen.aot import describe, float_literal
 from pipeline.codegen.templates import render_template
 from pipeline.codegen.tflm_arena import estimated_arena_bytes
-from pipeline.errors import UnsupportedOperatorError
+from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import DType, Graph, Operator, Tensor
 
 _BYTES_PER_LINE = 16
+_PER_CHANNEL_DENSE_SINCE = 2024
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,25 @@ def render_golden(name: str, vectors: Sequence[tuple[bytes, bytes]]) -> dict[str
     return {"golden.h": text}
 
 
-def has_per_channel_dense(graph: Graph) -> bool:
-    """Whether a fully connected layer has one scale per output: TFLM of early 2023 computes such
-    a layer with the first scale alone and reports success."""
-    return any(
-        (quantization := operator.input(1).quantization) is not None and quantization.per_channel
-        for operator in graph.operators
-        if operator.kind == "FULLY_CONNECTED"
-    )
+def require_computed_right(graph: Graph, tflm_year: int) -> None:
+    """Refuses a model that TFLM of that year would compute wrongly without saying so.
+
+    Raises:
+        ModelError: a fully connected layer has one scale per output channel, and TFLM before 2024
+            takes the first for all of them.
+    """
+    if tflm_year >= _PER_CHANNEL_DENSE_SINCE:
+        return
+    for operator in graph.operators:
+        if operator.kind != "FULLY_CONNECTED":
+            continue
+        quantization = operator.input(1).quantization
+        if quantization is not None and quantization.per_channel:
+            raise ModelError(
+                f"generate: op {operator.index} FULLY_CONNECTED is quantized per channel, which "
+                f"the board's TFLM of {tflm_year} would compute wrongly without an error",
+                "take --runtime aot, or convert with per_channel_dense = false",
+            )
 
 
 def _add_call(kind: str, operators: Sequence[Operator]) -> str:

@@ -41,8 +41,8 @@ def _lifetimes(graph: Graph) -> list[Lifetime]:
     first: dict[Tensor, int] = dict.fromkeys(graph.inputs, 0)
     last: dict[Tensor, int] = {}
     for index, op in enumerate(graph.operators):
-        for tensor in op.outputs:
-            first.setdefault(tensor, index)
+        for output in op.outputs:
+            first.setdefault(output, index)
         for tensor in (*op.inputs, *op.outputs):
             if tensor is not None and not tensor.is_constant:
                 last[tensor] = index

@@ -8,9 +8,11 @@ from pipeline.boards import Board
 from pipeline.device.device import Device, Inference, RunResult, TimeLimits
 from pipeline.device.link import Link, LinkEndedError
 from pipeline.device.process import ProcessLink
+from pipeline.device.serial_port import AUTO, open_serial
 from pipeline.errors import DeviceError
 
 __all__ = [
+    "AUTO",
     "Device",
     "Inference",
     "Link",
@@ -22,13 +24,19 @@ __all__ = [
 ]
 
 
-def open_link(board: Board, elf: Path) -> Link:
-    """Starts the image on an emulated board or on this computer.
+def open_link(board: Board, elf: Path, port: str = AUTO) -> Link:
+    """Reaches a board at its serial port; starts the image on an emulated one or on this computer.
+
+    Args:
+        elf: the image; a board must have been flashed with it.
+        port: as `serial_port.open_serial`; for a board only.
 
     Raises:
         ToolError: the emulator is not installed.
-        DeviceError: the board is reached over a serial port.
+        DeviceError: a port is given for what has none.
     """
     if board.emulator is None:
-        raise DeviceError(f"device: board {board.id} has no emulator")
+        return open_serial(board, port)
+    if port != AUTO:
+        raise DeviceError(f"device: --port is for boards, and {board.id} runs on this computer")
     return ProcessLink(board.emulator.arguments(elf.resolve()))

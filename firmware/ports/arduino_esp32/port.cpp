@@ -1,0 +1,42 @@
+/* ESP32 with Espressif's Arduino core: the first serial port, and the 64-bit microsecond timer. */
+#include <Arduino.h>
+#include <esp_timer.h>
+
+#include "port.h"
+
+namespace {
+
+constexpr uint32_t kHostWaitMs = 4000;
+/* A whole frame of the protocol, that a long inference must not lose. */
+constexpr size_t kReceiveBytes = 2048;
+
+}  // namespace
+
+const char *port_name(void) { return "esp32dev"; }
+
+void port_init(void) {
+  Serial.setRxBufferSize(kReceiveBytes);
+  Serial.begin(115200);
+  while (!Serial && millis() < kHostWaitMs) {
+  }
+}
+
+void port_write(const uint8_t *bytes, size_t count) { Serial.write(bytes, count); }
+
+int port_read(void) { return Serial.read(); }
+
+/* Microseconds: the core's cycle counter would wrap after 17.9 s at 240 MHz, and at another rate
+ * where the clock changes. */
+uint32_t port_counter(void) { return static_cast<uint32_t>(esp_timer_get_time()); }
+
+uint32_t port_counter_hz(void) { return 1000000; }
+
+void port_halt(int) {
+  for (;;) {
+    delay(1000);
+  }
+}
+
+void setup() { firmware_main(); }
+
+void loop() {}

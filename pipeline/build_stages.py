@@ -1,0 +1,214 @@
+"""The stages that make firmware of a model: its sources, the image, and into the board with it."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pipeline import __version__
+from pipeline.errors import PipelineError
+from pipeline.run import Run, Stage
+from pipeline.target import MODEL, Target
+from pipeline.training_stages import READING, packages
+
+if TYPE_CHECKING:
+    from pipeline.graph import Graph
+
+GENERATED = "generated/"
+ELF = "firmware.elf"
+BINARY = "firmware.bin"
+BUILD_FOLDER = "build"
+COMPILING = (*READING, "pipeline.aot", "pipeline.codegen", "pipeline.fixed_point")
+
+_GOLDEN_INPUTS = "random:4"  # of which the first ones are extremes
+_GOLDEN_VECTORS = 2
+
+
+@functools.cache
+def program_version(program: str) -> str:
+    """First line of what `program --version` says, or "missing"."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "missing"
+    return done.stdout.splitlines()[0].strip()
+
+
+def _generate(run: Run) -> Mapping[str, Any]:
+    from pipeline.aot.lowering import lower
+    from pipeline.aot.memory import arena_buffers
+    from pipeline.codegen.aot import render_aot
+    from pipeline.codegen.model_info import render_model_info
+    from pipeline.store import sha256_hex
+    from pipeline.tflite_reader import read_tflite
+
+    content = run.read(MODEL)
+    graph = read_tflite(content, MODEL)
+    name, sha256 = run.target.name, sha256_hex(content)
+    if run.target.runtime == "tflm":
+        return _generate_tflm(run, graph, content)
+    program = lower(graph, run.target.goal)
+    sources = render_aot(program, name, sha256) | render_model_info(graph, name, sha256)
+    run.folder.write_folder(GENERATED, sources)
+    return {
+        "steps": len(program.steps),
+        "arena_bytes": program.memory.arena_bytes,
+        "kernels": list(program.kernels),
+        "files": sorted(sources),
+        "buffers": [asdict(buffer) for buffer in arena_buffers(program)],
+    }
+
+
+def _generate_tflm(run: Run, graph: Graph, content: bytes) -> Mapping[str, Any]:
+    from pipeline.codegen.model_info import render_model_info
+    from pipeline.codegen.tflm import render_golden, render_tflm, require_computed_right
+    from pipeline.codegen.tflm_arena import estimated_arena_bytes
+    from pipeline.golden import golden_outputs
+    from pipeline.inputs import load_inputs, pack
+    from pipeline.store import sha256_hex
+
+    target = run.target
+    if target.board.tflm_year is not None:
+        require_computed_right(graph, target.board.tflm_year)
+    inputs = load_inputs(_GOLDEN_INPUTS, graph, target.seed)[-_GOLDEN_VECTORS:]
+    outputs = golden_outputs(content, inputs)
+    vectors = [(pack(x), pack(y)) for x, y in zip(inputs, outputs, strict=True)]
+    sha256 = sha256_hex(content)
+    sources = render_tflm(graph, content, target.name, sha256)
+    sources |= render_golden(target.name, vectors)
+    sources |= render_model_info(graph, target.name, sha256)
+    run.folder.write_folder(GENERATED, sources)
+    return {
+        "steps": len(graph.operators),
+        "arena_bytes": estimated_arena_bytes(graph),
+        "kernels": None,
+        "files": sorted(sources),
+        "buffers": [],
+    }
+
+
+def _generate_summary(result: Mapping[str, Any]) -> str:
+    steps, arena = result["steps"], f"arena {result['arena_bytes']:,} bytes"
+    if result["kernels"] is None:
+        return f"C arrays for TFLM, {steps} operators, {arena} (estimated)"
+    return f"{steps} steps of C, {arena}"
+
+
+GENERATE = Stage(
+    name="generate",
+    takes={MODEL: "convert"},
+    gives=(GENERATED,),
+    settings=lambda run: (
+        run.target.runtime,
+        run.target.name,
+        run.target.goal,
+        run.target.board.tflm_year,
+        run.target.seed if run.target.runtime == "tflm" else None,
+        __version__,
+    ),
+    code=(*COMPILING, "pipeline.golden", "pipeline.inputs"),
+    resources=("templates",),
+    versions=packages("Jinja2", "ai-edge-litert", "numpy", "tflite_micro"),
+    execute=_generate,
+    summary=_generate_summary,
+)
+
+
+def _build(run: Run) -> Mapping[str, Any]:
+    from pipeline.firmware import build
+
+    target = run.target
+    if not _has_firmware(target):
+        run.folder.write(ELF, b"")
+        run.folder.write(BINARY, b"")
+        sizes = ("flash_bytes", "ram_bytes", "stack_bytes", "code_bytes", "const_bytes")
+        return {**dict.fromkeys(sizes), "sections": []}
+    image = build(
+        run.folder.file(GENERATED.rstrip("/")),
+        target.board,
+        target.runtime,
+        run.folder.file(BUILD_FOLDER),
+    )
+    run.folder.write(ELF, image.elf.read_bytes())
+    run.folder.file(ELF).chmod(0o755)  # the host's image is started as a program
+    run.folder.write(BINARY, b"" if image.bin is None else image.bin.read_bytes())
+    return {
+        "flash_bytes": image.flash_bytes,
+        "ram_bytes": image.ram_bytes,
+        "stack_bytes": image.stack_bytes,
+        "code_bytes": image.code_bytes,
+        "const_bytes": image.const_bytes,
+        "sections": [asdict(section) for section in image.sections],
+    }
+
+
+def _has_firmware(target: Target) -> bool:
+    return target.runtime != target.board.interpreted_runtime
+
+
+def _build_versions(target: Target) -> Mapping[str, str]:
+    if not _has_firmware(target):
+        return {}
+    if target.board.kind == "board":  # PlatformIO brings the compiler that platformio.ini pins
+        return packages("platformio")(target)
+    compiler = "gcc" if target.board.kind == "host" else "arm-none-eabi-gcc"
+    return {**packages("platformio", "SCons")(target), compiler: program_version(compiler)}
+
+
+def _build_settings(run: Run) -> tuple[Any, ...]:
+    board, runtime = run.target.board, run.target.runtime
+    environment = board.environment(runtime) if _has_firmware(run.target) else None
+    return board.id, board.port, runtime, environment
+
+
+def _build_summary(result: Mapping[str, Any]) -> str:
+    if result["flash_bytes"] is None:
+        return "no firmware: TFLM's interpreter runs on this computer"
+    return f"flash {result['flash_bytes']:,} bytes, RAM {result['ram_bytes']:,} bytes"
+
+
+BUILD = Stage(
+    name="build",
+    takes={GENERATED: "generate"},
+    gives=(ELF, BINARY),
+    settings=_build_settings,
+    code=("pipeline.firmware", "pipeline.link_map"),
+    resources=("firmware", "platforms", "platformio.ini"),
+    versions=_build_versions,
+    execute=_build,
+    summary=_build_summary,
+)
+
+
+def _flash(run: Run) -> Mapping[str, Any]:
+    from pipeline.device.serial_port import AUTO, find_port
+    from pipeline.firmware import upload
+
+    target = run.target
+    if target.board.serial is None:
+        raise PipelineError(
+            f"flash: {target.board.id} runs on this computer and takes no firmware",
+            "run it with: mcu-pipeline benchmark",
+        )
+    port = find_port(target.board.serial.usb_ids) if target.port == AUTO else target.port
+    generated = run.folder.file(GENERATED.rstrip("/"))
+    upload(generated, target.board, target.runtime, run.folder.file(BUILD_FOLDER), port)
+    return {"port": port}
+
+
+FLASH = Stage(
+    name="flash",
+    takes={ELF: "build", GENERATED: "generate"},
+    gives=(),
+    settings=_build_settings,
+    code=("pipeline.firmware",),
+    versions=packages("platformio"),
+    execute=_flash,
+    summary=lambda r: f"written through {r['port'] or 'the port that PlatformIO found'}",
+    cacheable=lambda target: False,  # whatever was written last, the board may hold something else
+)
