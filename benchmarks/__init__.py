@@ -1,0 +1,1 @@
+"""Models of the shapes that microcontrollers run, and what the aot runtime makes of them."""

@@ -1,0 +1,84 @@
+"""Benchmarks: the networks are the published ones, and the page shows the committed results."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from benchmarks import page
+from benchmarks.measure import Result
+from benchmarks.models import MODELS
+from benchmarks.results import (
+    RESULTS,
+    differences,
+    ratio,
+    read_baseline,
+    read_results,
+    write_results,
+)
+from pipeline.analyze import analyze
+from pipeline.tflite_reader import read_tflite
+
+# Multiply-accumulates of the layers as published: LeNet-5 and MLPerf Tiny v1's three networks.
+MACS = {
+    "lenet5": 416_520,
+    "ds_cnn_kws": 2_656_768,
+    "mobilenet_v1": 7_489_664,
+    "resnet8": 12_501_632,
+}
+
+
+@pytest.fixture
+def results() -> list[Result]:
+    return read_results(RESULTS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_networks_are_the_same_every_time(name: str) -> None:
+    model = MODELS[name]()
+    assert model == MODELS[name]()
+    if name in MACS:
+        assert analyze(read_tflite(model)).macs == MACS[name]
+
+
+def test_every_row_of_the_baseline_has_a_network_and_every_network_a_result(
+    results: list[Result],
+) -> None:
+    assert list(read_baseline("nano33ble_sim")) == list(MODELS)
+    shown = page.shown_results(results)
+    assert [row.model for row in shown] == list(MODELS)
+    assert all(row.identical for row in shown)
+
+
+def test_page_and_chart_are_those_of_the_committed_results(tmp_path: Path) -> None:
+    copy, drawing = tmp_path / "page.md", tmp_path / "chart.svg"
+    copy.write_text(page.with_table(page.PAGE.read_text(), "stale"))
+    page.main(copy, drawing)
+    assert copy.read_text() == page.PAGE.read_text(), "run: python -m benchmarks.page"
+    assert drawing.read_text() == page.CHART.read_text(), "run: python -m benchmarks.page"
+
+
+def test_differences_name_what_changed_and_by_how_much(results: list[Result]) -> None:
+    row = dataclasses.replace(results[0], instructions=200, generate_s=1.0)
+    slower = dataclasses.replace(row, instructions=250, generate_s=2.0)
+    (line,) = differences([slower], [row])
+    assert line.endswith("instructions 200 -> 250 (+25.0 %)")
+    unknown = dataclasses.replace(row, instructions=None)
+    (line,) = differences([unknown], [row])
+    assert line.endswith("instructions 200 -> unknown")
+    assert differences([row], []) == [f"{row.model} {row.board} aot {row.optimize}: new"]
+
+
+def test_a_ratio_needs_both_figures(results: list[Result]) -> None:
+    row = next(r for r in results if r.model == "lenet5")
+    assert ratio(dataclasses.replace(row, instructions=1_090_000), "instructions") == 2.0
+    assert ratio(dataclasses.replace(row, instructions=None), "instructions") is None
+    assert ratio(dataclasses.replace(row, model="unknown"), "instructions") is None
+
+
+def test_results_file_reads_back(results: list[Result], tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_results(path, results, {"gcc": "12"})
+    assert read_results(path) == results
