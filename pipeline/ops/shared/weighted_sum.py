@@ -1,4 +1,5 @@
-"""What CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED share: int8 products summed per channel."""
+"""What CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED share: int8 products summed
+per channel."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ _INT8_DEVIATION = 73.9  # standard deviation of uniform int8
 
 @dataclass(frozen=True, eq=False)
 class WeightedSum:
-    """The checked constants of an operator with inputs (activation, weights, optional bias).
+    """The checked constants of an operator with an activation, weights and an optional bias.
 
     Attributes:
         weights: int8, with the shape of the file.
@@ -38,7 +39,7 @@ class WeightedSum:
     requantization: Requantization
 
     def channel_params(self, bias: npt.NDArray[np.int64]) -> dict[str, FieldValue]:
-        """The last fields of the three kernels' parameters."""
+        """The last fields of the kernels' parameters."""
         multipliers, shifts = self.requantization.arrays()
         return {
             "weights": ConstArray("weights", self.weights),
@@ -67,7 +68,10 @@ class WeightedSum:
 
 
 def require_weighted_sum(
-    op: Operator, channel_axis: int, single_precision_product: bool = False
+    op: Operator,
+    channel_axis: int,
+    single_precision_product: bool = False,
+    positions: tuple[int, int, int] = (0, 1, 2),
 ) -> WeightedSum:
     """Checks types, quantization and accumulator range; operand count and ranks come before.
 
@@ -76,9 +80,10 @@ def require_weighted_sum(
         single_precision_product: multiplies the two scales in float32, as FULLY_CONNECTED does
             where its weights are quantized per tensor (TensorFlow Lite,
             GetQuantizedConvolutionMultipler).
+        positions: of activation, weights and bias among the inputs.
     """
-    image = rules.require_input(op, 0, "input")
-    weights = rules.require_input(op, 1, "weights")
+    image = rules.require_input(op, positions[0], "input")
+    weights = rules.require_input(op, positions[1], "weights")
     rules.require_activation_tensor(op, image, "input")
     rules.require_activation_tensor(op, op.output, "output")
     rules.require_dtype(op, weights, DType.INT8, "weights")
@@ -89,7 +94,7 @@ def require_weighted_sum(
     if single_precision_product:
         with np.errstate(over="ignore"):  # an infinite factor is refused below
             products = [float(np.float32(image.scale) * np.float32(scale)) for scale in scales]
-    bias = _require_bias(op, channels)
+    bias = _require_bias(op, positions[2], channels)
     rows = np.moveaxis(values, channel_axis, 0).reshape(channels, -1).astype(np.int64)
     largest = np.abs(rows).sum(axis=1) * _LARGEST_STEP + np.abs(bias)
     require(
@@ -101,8 +106,8 @@ def require_weighted_sum(
     return WeightedSum(values, bias, rows.sum(axis=1), rules.require_requantization(op, factors))
 
 
-def _require_bias(op: Operator, channels: int) -> npt.NDArray[np.int64]:
-    bias = op.optional_input(2)
+def _require_bias(op: Operator, position: int, channels: int) -> npt.NDArray[np.int64]:
+    bias = op.optional_input(position)
     if bias is None:
         return np.zeros(channels, np.int64)
     rules.require_dtype(op, bias, DType.INT32, "bias")
