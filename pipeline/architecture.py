@@ -54,7 +54,10 @@ def load_keras_model(path: Path, stage: str) -> Any:
     try:
         return load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
-        raise ModelError(f"{stage}: {path} is not a Keras model: {_reason(error)}") from error
+        raise ModelError(
+            f"{stage}: {path} is not a Keras model: {_reason(error).rstrip('.')}",
+            "one that Keras 3 saved must be built and saved with tf_keras",
+        ) from error
 
 
 def check_network(network: Any, dataset: Dataset, subject: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def located(name: str, folder: Path) -> str:
     """`name` with its path, if it has one, taken from `folder`; a registered name as it is."""
     if model_file(name) is None and data_file(name) is None:
         return name
-    return str(folder / name)
+    return os.path.normpath(folder / name)
 
 
 def identity(name: str) -> tuple[str, ...]:
