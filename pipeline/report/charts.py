@@ -170,7 +170,7 @@ def arena_chart(buffers: Sequence[Buffer], arena_bytes: int, steps: int) -> Aren
         buffers: at least one.
         steps: of the program; one column more shows what is left after the last.
     """
-    column = max(26.0, 1050 / (steps + 1))
+    column = max(26.0, 1020 / (steps + 1))
     left, top, bottom = 62.0, 10.0, 290.0
     right = left + column * (steps + 1)
 
@@ -229,9 +229,9 @@ def _kind(buffer: Buffer, steps: int) -> Literal["input", "between", "output", "
 
 def _label(buffer: Buffer, width: float) -> str | None:
     """The longest text that fits; a narrow box still says which operator fills it."""
-    number = buffer.name.rpartition(" ")[2]
-    bytes_text = f"{buffer.size_bytes:,} B"
-    for text in (f"{buffer.name}: {bytes_text}", buffer.name, bytes_text, f"#{number}"):
+    kind, _, number = buffer.name.rpartition(" ")
+    shortest = "in" if kind == "input" else f"#{number}"
+    for text in (f"{buffer.name}: {buffer.size_bytes:,} B", buffer.name, shortest):
         if len(text) * _GLYPH <= width:
             return text
     return None
