@@ -442,10 +442,10 @@ def _show_report(run: Run, options: Options) -> None:
     if options.as_json:
         _print_json(report.to_json())
     else:
-        from pipeline.report.text import step_rows, summary_rows
+        from pipeline.report.text import cost_unit_of, step_rows, summary_rows
 
         print_table(None, ("quantity", "value"), summary_rows(report))
-        columns = ("op", "name", "output", "MACs", "instructions")
+        columns = ("op", "name", "output", "MACs", cost_unit_of(report) or "instructions")
         print_table(None, columns, step_rows(report), right=(0, 3, 4))
         click.echo(f"Artifacts are in {run.folder.path}")
     if report.golden.identical is False:

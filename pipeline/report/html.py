@@ -9,7 +9,7 @@ from pipeline.codegen.templates import render_template
 from pipeline.report.charts import ArenaChart, LineChart, arena_chart, learning_chart
 from pipeline.report.details import Details, LayerParameters
 from pipeline.report.model import Confusion, OpCost, Report
-from pipeline.report.text import summary_rows
+from pipeline.report.text import cost_unit_of, summary_rows
 
 _MOST_CLASSES = 25  # a larger matrix tells nobody anything; the list of confusions still does
 _CONFUSIONS_LISTED = 6
@@ -96,7 +96,7 @@ class MatrixRow:
 
 def render_html(report: Report, details: Details) -> str:
     """The text of report.html: no script, no request, readable in light and dark."""
-    cost_unit = _cost_unit(report.per_op)
+    cost_unit = cost_unit_of(report)
     confusion = report.confusion
     shows_matrix = confusion is not None and len(confusion.classes) <= _MOST_CLASSES
     return render_template(
@@ -140,7 +140,7 @@ def _figures(report: Report, details: Details) -> list[Figure]:
     ):
         if size is not None:
             share = None if limit is None else size / limit
-            note = "no limit here" if share is None else f"{100 * share:.1f} % of {_binary(limit)}"
+            note = "this computer sets no limit" if share is None else f"{100 * share:.1f} % of {_binary(limit)}"
             figures.append(Figure(name, _binary(size), note, share))
     if report.arena_bytes is not None:
         note = "activations, inputs, outputs, scratch"
@@ -163,13 +163,6 @@ def _binary(size: int | None) -> str:
     if size < 1024 * 1024:
         return f"{size / 1024:.1f} KiB".replace(".0 ", " ")
     return f"{size / 1024 / 1024:.1f} MiB".replace(".0 ", " ")
-
-
-def _cost_unit(steps: Sequence[OpCost]) -> str | None:
-    """What the steps' costs are counted in, or None where they are not known."""
-    if any(step.instructions is not None for step in steps):
-        return "instructions"
-    return "µs" if any(step.us is not None for step in steps) else None
 
 
 def _step_rows(

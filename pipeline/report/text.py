@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pipeline.codegen.templates import render_template
 from pipeline.report.model import Accuracy, Report, Spread
 
@@ -46,19 +48,27 @@ def render_markdown(report: Report) -> str:
         kind=report.kind,
         rows=summary_rows(report),
         steps=step_rows(report),
+        cost_unit=cost_unit_of(report) or "instructions",
         versions=sorted(report.versions.items()),
     )
 
 
+def cost_unit_of(report: Report) -> Literal["instructions", "us"] | None:
+    """What the steps' costs are counted in, or None where they are not known."""
+    if any(op.instructions is not None for op in report.per_op):
+        return "instructions"
+    return "us" if any(op.us is not None for op in report.per_op) else None
+
+
 def step_rows(report: Report) -> list[tuple[str, str, str, str, str]]:
-    """(operator index, name, output shape, MACs, instructions) of every executed step."""
+    """(operator index, name, output shape, MACs, cost in `cost_unit_of`) of every executed step."""
     return [
         (
             str(op.index),
             op.op,
             "x".join(map(str, op.output_shape)),
             _count(op.macs) or _UNKNOWN,
-            _count(op.instructions) or _UNKNOWN,
+            _count(op.us if op.instructions is None else op.instructions) or _UNKNOWN,
         )
         for op in report.per_op
     ]
@@ -73,7 +83,9 @@ def _percent(share: float | None) -> str | None:
 
 
 def _count(value: float | None) -> str | None:
-    return None if value is None else f"{value:,}"
+    if value is None:
+        return None
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def _device_accuracy(report: Report) -> str | None:
@@ -92,5 +104,6 @@ def _golden(report: Report) -> str | None:
 def _spread(spread: Spread | None) -> str | None:
     if spread is None:
         return None
-    p95 = "" if spread.p95 is None else f", p95 {spread.p95:,}"
-    return f"{spread.median:,} (min {spread.min:,}, max {spread.max:,}{p95}; {spread.runs} runs)"
+    p95 = "" if spread.p95 is None else f", p95 {_count(spread.p95)}"
+    lowest, highest = _count(spread.min), _count(spread.max)
+    return f"{_count(spread.median)} (min {lowest}, max {highest}{p95}; {spread.runs} runs)"
