@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline import boards
 from pipeline.errors import PipelineError
-from pipeline.resources import resource
+from pipeline.platformio_packages import takes_libraries
+from pipeline.resources import project_dir, resource
 
+NANO33BLE = (Path(boards.__file__).parent / "nano33ble.toml").read_text()
 NANO33BLE_SIM = (Path(boards.__file__).parent / "nano33ble_sim.toml").read_text()
 
 
@@ -43,15 +48,45 @@ def test_linker_script_and_platform_state_the_memories_of_the_board() -> None:
     assert upload == {"maximum_size": board.flash_bytes, "maximum_ram_size": board.ram_bytes}
 
 
+@pytest.mark.parametrize("board", ["nano33ble", "esp32dev"])
+def test_a_real_board_is_named_alike_by_its_port_and_its_file(board: str) -> None:
+    port = resource("firmware") / "ports" / boards.board(board).port / "port.cpp"
+    assert f'port_name(void) {{ return "{board}"; }}' in port.read_text()
+
+
+def test_tflm_alone_takes_libraries_in_the_emulator() -> None:
+    """The aot environments must build without PlatformIO's registry."""
+    for board in boards.boards():
+        if board.kind != "board":
+            for runtime, environment in board.runtimes.items():
+                assert takes_libraries(environment) == (runtime == "tflm")
+
+
+def test_platformio_finds_no_fault_in_the_project() -> None:
+    command = [sys.executable, "-m", "platformio", "project", "config", "--lint", "--json-output"]
+    done = subprocess.run(command, cwd=project_dir(), capture_output=True, text=True, check=True)
+    # Named JSON, PlatformIO prints Python here.
+    assert ast.literal_eval(done.stdout) == {"errors": [], "warnings": []}
+
+
+def test_tflm_on_the_host_needs_no_firmware() -> None:
+    host = boards.board("host")
+    host.require_runtime("tflm")
+    with pytest.raises(PipelineError, match=r"^board host runs tflm without firmware$"):
+        host.environment("tflm")
+
+
 def test_unknown_board_names_the_nearest() -> None:
     with pytest.raises(
-        PipelineError, match=r"^board 'nano33' is unknown; did you mean nano33ble_sim\?$"
+        PipelineError, match=r"^board 'nano33' is unknown; did you mean nano33ble\?$"
     ):
         boards.board("nano33")
 
 
 def test_unknown_runtime_names_those_there_are() -> None:
-    with pytest.raises(PipelineError, match=r"^board host has no runtime 'rust'; it has aot$"):
+    with pytest.raises(
+        PipelineError, match=r"^board host has no runtime 'rust'; it has aot, tflm$"
+    ):
         boards.board("host").environment("rust")
 
 
@@ -71,7 +106,7 @@ def test_unknown_runtime_names_those_there_are() -> None:
             'kind = "virtual"',
             "board x: kind = 'virtual' is none of board, emu",
         ),
-        ('core = "', 'colour = "red"\ncore = "', "board x: unknown key 'colour'"),
+        ("port = ", 'colour = "red"\nport = ', "board x: unknown key 'colour'"),
         (
             'default_runtime = "aot"',
             'default_runtime = "c"',
@@ -94,6 +129,21 @@ def test_mistakes_in_a_board_file_are_told(old: str, new: str, message: str) -> 
     assert NANO33BLE_SIM.count(old) == 1
     with pytest.raises(PipelineError, match=re.escape(message)):
         boards.parse_board(NANO33BLE_SIM.replace(old, new), "x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[serial]", "[usb]", "board x: serial is missing or has a value of the wrong type"),
+        ("baud = 115200", "baud = 0", "board x [serial]: baud = 0 is not a positive"),
+        ("2341:805a", "2341:805A", "board x [serial]: usb_ids has '2341:805A', not like '2341:"),
+        ("tflm_year = 2023\n", "", "board x: tflm_year is missing"),
+    ],
+)
+def test_mistakes_in_a_real_boards_file_are_told(old: str, new: str, message: str) -> None:
+    assert NANO33BLE.count(old) == 1
+    with pytest.raises(PipelineError, match=re.escape(message)):
+        boards.parse_board(NANO33BLE.replace(old, new), "x")
 
 
 def test_ticks_become_whole_instructions_or_none() -> None:

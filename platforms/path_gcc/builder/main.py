@@ -18,6 +18,7 @@ if shutil.which(f"{prefix}gcc", path=env["ENV"]["PATH"]) is None:
 
 env.Replace(
     CC=f"{prefix}gcc",
+    CXX=f"{prefix}g++",
     AS=f"{prefix}gcc",
     LINK=f"{prefix}gcc",
     AR=f"{prefix}gcc-ar" if prefix else "ar",

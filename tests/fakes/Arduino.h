@@ -1,0 +1,22 @@
+// What our ports use of Arduino, declared and no more: see docs/decisions/declared-libraries.md.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// As the mbed core has it: it breaks any later header that says abs.
+#define abs(x) ((x) > 0 ? (x) : -(x))
+
+unsigned long millis();
+void delay(unsigned long ms);
+void setup();
+void loop();
+
+class Stream {
+ public:
+  void begin(unsigned long baud);
+  operator bool();
+  size_t write(const uint8_t *bytes, size_t count);
+  int read();
+  size_t setRxBufferSize(size_t bytes);
+};
+extern Stream Serial;
