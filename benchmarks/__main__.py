@@ -16,7 +16,7 @@ from benchmarks.results import write_results as write
 from pipeline.build_stages import program_version
 
 _FOLDER = Path(tempfile.gettempdir()) / "mcu-pipeline-benchmarks"
-_EXIT_FAILED, _EXIT_OUTPUTS_DIFFER = 1, 3
+_EXIT_FAILED, _EXIT_OUTPUTS_DIFFER = 1, 4
 
 
 def _arguments() -> argparse.Namespace:

@@ -32,8 +32,10 @@ class BenchmarkResult:
         step_us: duration of every step in microseconds, from a run of its own.
         arena_bytes: activations, inputs, outputs and scratch, as the device says; None where no
             device says it.
-        estimated_cycles: core cycles by a model of the core; None, no such model exists yet.
-        estimated_ms: likewise.
+        estimated_cycles: core cycles by published instruction timings, zero wait states; None
+            where there is no model of the core or the instrument cannot be had.
+        estimated_ms: of the real board, as its [estimate] says; likewise.
+        step_cycles: estimated cycles of every step; likewise.
     """
 
     instructions: Spread | None
@@ -43,6 +45,7 @@ class BenchmarkResult:
     arena_bytes: int | None
     estimated_cycles: int | None = None
     estimated_ms: float | None = None
+    step_cycles: tuple[int, ...] | None = None
 
 
 def benchmark(

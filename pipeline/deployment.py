@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from pipeline.benchmark import BenchmarkResult, accuracy_on_device, benchmark
 from pipeline.boards import Board
 from pipeline.data import Dataset
 from pipeline.device import AUTO, Device, open_link
+from pipeline.emulation import count_execution
 from pipeline.errors import PipelineError
 from pipeline.golden import golden_outputs
 from pipeline.graph import Graph
@@ -91,14 +92,17 @@ def measure(
     with open_device(board, elf, model, log, port) as device:
         if dataset is None:
             vectors = load_inputs(GOLDEN_INPUTS, graph, seed)
-            timed = _timed(device, board, pack(vectors[-1]), settings)
+            data = pack(vectors[-1])
+            timed = _timed(device, board, data, settings)
             validation = validate(
                 device, graph, model, vectors, lambda done: progress(done, len(vectors))
             )
+            timed = _with_estimate(timed, board, elf, model, data)
             return Deployment(timed, validation, None, step_costs(steps, timed))
         count = None if settings.samples == "all" else settings.samples
         images = evaluation_inputs(graph, dataset, count)
-        timed = _timed(device, board, pack((images[0],)), settings)
+        data = pack((images[0],))
+        timed = _timed(device, board, data, settings)
         accuracy, validation = accuracy_on_device(
             device,
             graph,
@@ -107,6 +111,7 @@ def measure(
             dataset.test_labels[: len(images)],
             lambda done: progress(done, len(images)),
         )
+        timed = _with_estimate(timed, board, elf, model, data)
         return Deployment(timed, validation, accuracy, step_costs(steps, timed))
 
 
@@ -205,6 +210,7 @@ def step_costs(steps: Sequence[Step], timed: BenchmarkResult) -> tuple[OpCost, .
     """One row for every step the device executed."""
     counts = timed.step_instructions or (None,) * len(steps)
     times = timed.step_us or (None,) * len(steps)
+    cycles = timed.step_cycles or (None,) * len(steps)
     return tuple(
         OpCost(
             index=step.operators[0].index,
@@ -214,8 +220,9 @@ def step_costs(steps: Sequence[Step], timed: BenchmarkResult) -> tuple[OpCost, .
             instructions=count,
             us=time,
             reason=step.reason or None,
+            estimated_cycles=estimate,
         )
-        for step, count, time in zip(steps, counts, times, strict=True)
+        for step, count, time, estimate in zip(steps, counts, times, cycles, strict=True)
     )
 
 
@@ -245,6 +252,21 @@ def _interpreted(
     labels = dataset.test_labels[: len(images)]
     accuracy = classifier_accuracy([scores for (scores,) in outputs], labels)
     return Deployment(untimed, None, accuracy, costs)
+
+
+def _with_estimate(
+    timed: BenchmarkResult, board: Board, elf: Path, model: bytes, data: bytes
+) -> BenchmarkResult:
+    """Adds the estimates, where the board states how they are made and the tools are there."""
+    execution = count_execution(board, elf, sha256_hex(model), data)
+    if execution is None:
+        return timed
+    return replace(
+        timed,
+        estimated_cycles=execution.cycles,
+        estimated_ms=board.estimated_ms(execution.cycles),
+        step_cycles=execution.step_cycles,
+    )
 
 
 def _timed(device: Device, board: Board, data: bytes, settings: BenchmarkSpec) -> BenchmarkResult:

@@ -145,6 +145,8 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
     return {
         "instructions_per_inference": _plain(shown.benchmark.instructions),
         "latency_us": _plain(shown.benchmark.latency_us),
+        "estimated_cycles": shown.benchmark.estimated_cycles,
+        "estimated_ms": shown.benchmark.estimated_ms,
         "arena_bytes": shown.benchmark.arena_bytes,
         "accuracy": None if accuracy is None else accuracy.value,
         "samples": None if accuracy is None else accuracy.samples,
@@ -195,6 +197,8 @@ def _emulator_versions(target: Target) -> Mapping[str, str]:
     if target.board.kind == "emulated" and target.board.emulator is not None:
         program = target.board.emulator.command[0]
         versions[program] = program_version(program)
+    if target.board.estimate is not None:
+        versions["gcc"] = program_version("gcc")  # builds the instrument
     return versions
 
 
@@ -218,6 +222,7 @@ def _benchmark_settings(run: Run) -> tuple[Any, ...]:
         target.goal,
         target.board.id,
         target.board.counter,
+        target.board.estimate,
         None if emulator is None else emulator.command,
         data_settings(target),
         target.seed,
@@ -234,6 +239,7 @@ BENCHMARK = Stage(
         "pipeline.benchmark",
         "pipeline.validate",
         "pipeline.device",
+        "pipeline.emulation",
         "pipeline.protocol",
         "pipeline.golden",
         "pipeline.inputs",

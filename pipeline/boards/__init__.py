@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError
 BoardKind = Literal["board", "emulated", "host"]
 CounterUnit = Literal["instructions", "time"]
 SerialLink = Literal["stdio", "tcp"]
+InstructionTimings = Literal["cortex-m4"]
 
 _FOLDER = Path(__file__).resolve().parent
 _USB_ID = re.compile("[0-9a-f]{4}:[0-9a-f]{4}")
@@ -76,6 +77,23 @@ class SerialPort:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """How the latency of the real board is estimated from emulated execution.
+
+    Attributes:
+        timings: the core whose published instruction timings are applied.
+        factor: milliseconds on the board / (core cycles at zero wait states / clock).
+        error_percent: either way, of the measurements the factor comes from.
+        basis: what it was calibrated on, and what it does not cover, for people.
+    """
+
+    timings: InstructionTimings
+    factor: float
+    error_percent: float
+    basis: str
+
+
+@dataclass(frozen=True)
 class Board:
     """One target.
 
@@ -97,6 +115,7 @@ class Board:
         counter: meaning of the port's ticks.
         emulator: None for a board on a serial port.
         serial: None for what runs on this computer.
+        estimate: None where no latency is estimated.
     """
 
     id: str
@@ -114,6 +133,13 @@ class Board:
     counter: Counter
     emulator: Emulator | None
     serial: SerialPort | None
+    estimate: Estimate | None
+
+    def estimated_ms(self, cycles: int | None) -> float | None:
+        """Latency from core cycles at zero wait states; None where there is no estimate."""
+        if cycles is None or self.estimate is None or self.clock_mhz is None:
+            return None
+        return round(cycles / (self.clock_mhz * 1000) * self.estimate.factor, 3)
 
     @property
     def runtime_ids(self) -> tuple[str, ...]:
@@ -207,6 +233,18 @@ def _parse_serial(values: Mapping[str, Any], where: str) -> SerialPort:
     return serial
 
 
+def _parse_estimate(values: Mapping[str, Any], where: str) -> Estimate:
+    table = _Table(values, where)
+    estimate = Estimate(
+        table.choice("timings", get_args(InstructionTimings)),
+        table.positive("factor", (int, float)),
+        table.positive("error_percent", (int, float)),
+        table.take("basis", str),
+    )
+    table.end()
+    return estimate
+
+
 def parse_board(text: str, board_id: str) -> Board:
     """A board from the text of its TOML file.
 
@@ -225,6 +263,7 @@ def parse_board(text: str, board_id: str) -> Board:
     runtime_table = _Table(runtimes, f"{where} [runtimes]")
     emulator = table.take("emulator", dict, required=kind != "board")
     serial = table.take("serial", dict, required=kind == "board")
+    estimate = table.take("estimate", dict, required=False)
     board = Board(
         id=board_id,
         title=table.take("title", str),
@@ -241,6 +280,7 @@ def parse_board(text: str, board_id: str) -> Board:
         counter=_parse_counter(table.take("counter", dict), f"{where} [counter]"),
         emulator=None if emulator is None else _parse_emulator(emulator, f"{where} [emulator]"),
         serial=None if serial is None else _parse_serial(serial, f"{where} [serial]"),
+        estimate=None if estimate is None else _parse_estimate(estimate, f"{where} [estimate]"),
     )
     table.end()
     return board

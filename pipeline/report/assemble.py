@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.own_files import label
-from pipeline.report.model import Accuracy, Confusion, Golden, Kind, OpCost, Report, Spread
+from pipeline.report.model import (
+    Accuracy,
+    Confusion,
+    EstimateBasis,
+    Golden,
+    Kind,
+    OpCost,
+    Report,
+    Spread,
+)
 from pipeline.target import Target
 
 _KINDS: dict[str, Kind] = {"board": "measured", "emulated": "emulated", "host": "host"}
@@ -34,8 +43,8 @@ def assemble(
         kind=_KINDS[target.board.kind],
         accuracy=_accuracy(target, results),
         instructions_per_inference=_spread(shown["instructions_per_inference"]),
-        estimated_cycles=None,
-        estimated_ms=None,
+        estimated_cycles=shown.get("estimated_cycles"),
+        estimated_ms=shown.get("estimated_ms"),
         latency_us=_spread(shown["latency_us"]),
         model_bytes=model_bytes,
         flash_bytes=image["flash_bytes"],
@@ -50,7 +59,15 @@ def assemble(
         versions=versions,
         confusion=_confusion(results),
         optimize=target.optimize if target.runtime == "aot" else None,
+        estimate=_estimate(target, shown.get("estimated_ms")),
     )
+
+
+def _estimate(target: Target, milliseconds: float | None) -> EstimateBasis | None:
+    stated = target.board.estimate
+    if milliseconds is None or stated is None:
+        return None
+    return EstimateBasis(stated.error_percent, stated.basis)
 
 
 def _spread(values: Mapping[str, Any] | None) -> Spread | None:

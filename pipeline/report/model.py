@@ -66,6 +66,7 @@ class OpCost:
         instructions: emulated instructions of one inference; None where they are not counted.
         us: microseconds in one inference, where the board has a clock.
         reason: why the compiler chose this way to compute it; None where there was no choice.
+        estimated_cycles: core cycles of one inference; None where no model of the core applies.
     """
 
     index: int
@@ -75,6 +76,7 @@ class OpCost:
     instructions: int | None
     us: float | None = None
     reason: str | None = None
+    estimated_cycles: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,19 @@ class Confusion:
     samples: int
     classes: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class EstimateBasis:
+    """What `estimated_ms` rests on.
+
+    Attributes:
+        error_percent: either way.
+        basis: what it was calibrated on.
+    """
+
+    error_percent: float
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +134,7 @@ class Report:
     versions: Mapping[str, str]
     confusion: Confusion | None = None
     optimize: str | None = None
+    estimate: EstimateBasis | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""

@@ -27,7 +27,8 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         ("golden check against TFLM", _golden(report)),
         ("instructions per inference (emulated)", _spread(report.instructions_per_inference)),
         (f"latency ({_WHERE[report.kind]}), us", _spread(report.latency_us)),
-        ("estimated cycles", _count(report.estimated_cycles)),
+        ("cycles at zero wait states (estimated)", _count(report.estimated_cycles)),
+        ("latency on the real board (estimated)", _estimated_latency(report)),
         ("model file, bytes", _count(report.model_bytes)),
         ("flash of the image, bytes", _count(report.flash_bytes)),
         ("RAM of the image, bytes", _count(report.ram_bytes)),
@@ -86,6 +87,13 @@ def _count(value: float | None) -> str | None:
     if value is None:
         return None
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _estimated_latency(report: Report) -> str | None:
+    if report.estimated_ms is None or report.estimate is None:
+        return None
+    error = f"+-{report.estimate.error_percent:g} %"
+    return f"{report.estimated_ms:,.2f} ms {error}, {report.estimate.basis}"
 
 
 def _device_accuracy(report: Report) -> str | None:

@@ -1,0 +1,141 @@
+"""An instrument inside QEMU: exact instructions and estimated core cycles of one inference.
+
+It is a plugin of QEMU's (plugin.c), built with the host's compiler on first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from pipeline.boards import Board
+from pipeline.data import user_cache_folder
+from pipeline.device import Device, ProcessLink, TimeLimits
+from pipeline.errors import DeviceError, ToolError
+
+_SOURCE = Path(__file__).with_name("plugin.c")
+_COMPILER = "gcc"
+_COMPILE = ("-std=c11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden")
+_COMPILE_LIMIT_S = 60
+# The firmware reads its counter right before and right after everything that it times.
+_MARKER = "port_counter"
+# Some 50 million instructions a second, a sixth of what QEMU does without the plugin.
+_LIMITS = TimeLimits(inference_s=300.0)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One inference, counted.
+
+    The counts are from one reading of the firmware's counter to the next: with the reading itself,
+    some ten instructions.
+
+    Attributes:
+        instructions: exact.
+        cycles: by the core's published instruction timings, zero wait states.
+        step_instructions: of every step of a second inference, through the step hook.
+        step_cycles: likewise.
+    """
+
+    instructions: int
+    cycles: int
+    step_instructions: tuple[int, ...]
+    step_cycles: tuple[int, ...]
+
+
+def count_execution(board: Board, elf: Path, model_sha256: str, data: bytes) -> Execution | None:
+    """Runs two inferences under the instrument.
+
+    Args:
+        board: emulated; one that states no [estimate] gives None.
+        data: all inputs end to end in the model's order.
+
+    Returns:
+        None where there is no host compiler, or the emulator takes no plugins.
+    """
+    if board.emulator is None or board.estimate is None:
+        return None
+    library = plugin_library(user_cache_folder())
+    if library is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        # QEMU reads a comma as the end of a value; neither path has one by our doing.
+        output = Path(folder) / "marks"
+        marker = symbol_address(elf, _MARKER)
+        plugin = f"file={library},marker={marker:#x},output={output},core={board.estimate.timings}"
+        command = [*board.emulator.arguments(elf.resolve()), "-plugin", plugin]
+        try:
+            with Device(ProcessLink(command), model_sha256=model_sha256, limits=_LIMITS) as device:
+                device.write_input(data)
+                device.run(0, 1)
+                steps = len(device.profile())
+        except (DeviceError, ToolError):
+            # The same image ran without the plugin: this QEMU was built without plugins.
+            return None
+        return _execution(output.read_text(encoding="ascii"), steps)
+
+
+def plugin_library(cache: Path) -> Path | None:
+    """The built plugin; None where it cannot be built."""
+    source = _SOURCE.read_bytes()
+    digest = hashlib.sha256(source + " ".join(_COMPILE).encode()).hexdigest()[:16]
+    library = cache / f"qemu-plugin-{digest}.so"
+    if library.is_file():
+        return library
+    if shutil.which(_COMPILER) is None:
+        return None
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        # Built beside and renamed: another process may be doing the same.
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            built = Path(folder) / library.name
+            subprocess.run(
+                [_COMPILER, *_COMPILE, str(_SOURCE), "-o", str(built)],
+                check=True,
+                capture_output=True,
+                timeout=_COMPILE_LIMIT_S,
+            )
+            built.replace(library)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return library
+
+
+def symbol_address(elf: Path, name: str) -> int:
+    """Address of a function, without Thumb's mode bit.
+
+    Raises:
+        ToolError: the image has no such symbol.
+    """
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
+    with elf.open("rb") as stream:
+        symbols = ELFFile(stream).get_section_by_name(".symtab")
+        found = (
+            symbols.get_symbol_by_name(name) if isinstance(symbols, SymbolTableSection) else None
+        )
+    if not found:
+        raise ToolError(f"benchmark: {elf} has no symbol {name}")
+    address: int = found[0].entry.st_value
+    return address & ~1
+
+
+def _execution(marks: str, steps: int) -> Execution:
+    """Marks: two of the inference, then one where the steps begin and two after every step."""
+    readings = [tuple(map(int, line.split())) for line in marks.splitlines()]
+    assert len(readings) == 3 + 2 * steps, "the firmware read its counter at another moment"
+    ((instructions, cycles),) = _differences(readings[:2])
+    # After a step the counter is read for its end, then once more for the next one's beginning.
+    each = _differences(readings[2:])[::2]
+    return Execution(instructions, cycles, tuple(i for i, _ in each), tuple(c for _, c in each))
+
+
+def _differences(readings: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
+    return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(readings)]
