@@ -1,4 +1,4 @@
-// What our sources use of TFLM, declared and no more: see docs/decisions/declared-libraries.md.
+// What our sources use of TFLM, declared and no more: see docs/decisions/0005-declared-libraries.md.
 #pragma once
 #include <cstddef>
 #include <cstdint>
