@@ -79,7 +79,7 @@ class ArenaChart:
     """Who has which bytes of the arena in which step; offset 0 is at the bottom.
 
     Attributes:
-        peak_bytes: bytes alive at the fullest step, which no plan can do with less than.
+        peak_bytes: bytes of the arena that hold anything at the fullest step.
         peak_step: that step.
     """
 
@@ -188,13 +188,13 @@ def arena_chart(buffers: Sequence[Buffer], arena_bytes: int, steps: int) -> Aren
             round(above, 2),
             wide,
             round(high, 2),
-            _label(buffer, wide - 8) if high >= _LABEL_HEIGHT else None,
+            _label(buffer, _free_steps(buffer, buffers) * column - 8)
+            if high >= _LABEL_HEIGHT
+            else None,
             _description(buffer, steps),
         )
 
-    alive = [
-        sum(b.size_bytes for b in buffers if b.first <= step <= b.last) for step in range(steps + 1)
-    ]
+    alive = [_held_bytes(buffers, step) for step in range(steps + 1)]
     return ArenaChart(
         width=math.ceil(right) + 12,
         height=330,
@@ -211,6 +211,29 @@ def arena_chart(buffers: Sequence[Buffer], arena_bytes: int, steps: int) -> Aren
         peak_bytes=max(alive),
         peak_step=alive.index(max(alive)),
     )
+
+
+def _held_bytes(buffers: Sequence[Buffer], step: int) -> int:
+    """Bytes that hold anything in a step; those that an output takes over from an input once."""
+    held = end = 0
+    for buffer in sorted(buffers, key=lambda b: b.offset):
+        if buffer.first <= step <= buffer.last:
+            last = max(end, buffer.offset + buffer.size_bytes)
+            held += last - max(end, buffer.offset)
+            end = last
+    return held
+
+
+def _free_steps(buffer: Buffer, buffers: Sequence[Buffer]) -> int:
+    """Steps until another buffer takes over bytes of it, or until its end."""
+    taken = [
+        other.first
+        for other in buffers
+        if buffer.first < other.first <= buffer.last
+        and other.offset < buffer.offset + buffer.size_bytes
+        and buffer.offset < other.offset + other.size_bytes
+    ]
+    return min(taken, default=buffer.last + 1) - buffer.first
 
 
 def _levels(arena_bytes: int) -> list[float]:

@@ -42,7 +42,8 @@ CLIPPED = """
     }
   }
   for (const label of document.querySelectorAll('.arena .label')) {
-    const rect = label.parentElement.querySelector('rect').getBoundingClientRect();
+    const [x, y] = label.dataset.box.split(' ');
+    const rect = document.querySelector(`.arena rect[x="${x}"][y="${y}"]`).getBoundingClientRect();
     const text = label.getBoundingClientRect();
     if (text.right > rect.right + 1 || text.top < rect.top - 1) clipped.push(label.textContent);
   }
@@ -67,8 +68,11 @@ LOW_CONTRAST = """
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const behind = (e) => {
-    const rect = e.matches('.label') && e.parentElement.querySelector('rect');
-    if (rect) return rgba(getComputedStyle(rect).fill);
+    if (e.matches('.label')) {
+      const [x, y] = e.dataset.box.split(' ');
+      const rect = document.querySelector(`.arena rect[x="${x}"][y="${y}"]`);
+      return rgba(getComputedStyle(rect).fill);
+    }
     for (; e; e = e.parentElement) {
       const colour = rgba(getComputedStyle(e).backgroundColor);
       if (colour[3] === 255) return colour;
