@@ -140,7 +140,7 @@ def _figures(report: Report, details: Details) -> list[Figure]:
     ):
         if size is not None:
             share = None if limit is None else size / limit
-            note = "this computer sets no limit" if share is None else f"{100 * share:.1f} % of {_binary(limit)}"
+            note = "no limit here" if share is None else f"{100 * share:.1f} % of {_binary(limit)}"
             figures.append(Figure(name, _binary(size), note, share))
     if report.arena_bytes is not None:
         note = "activations, inputs, outputs, scratch"
