@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline import ops
 from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.memory import plan_memory
+from pipeline.aot.passes.in_place import share_in_place, with_leads
 from pipeline.aot.program import Program, Step
 from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import Graph, Operator
@@ -26,7 +27,7 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
                 raise ModelError(
                     f"generate: {side} tensor {tensor.index} ({tensor.name}) is constant"
                 )
-    steps = tuple(_lower_operator(op) for op in graph.operators)
+    steps = tuple(share_in_place(with_leads(_lower_operator(op))) for op in graph.operators)
     return Program(graph, steps, plan_memory(graph, steps))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.aot.program import MemoryPlan, Program, Step
-from pipeline.graph import Graph, Tensor
+from pipeline.graph import Graph, Operator, Tensor
 
 ALIGNMENT_BYTES = 4  # of every buffer; kernels may load words
+SEARCHED_PLACEMENTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -46,92 +47,152 @@ class Buffer:
 def arena_buffers(program: Program) -> tuple[Buffer, ...]:
     """Everything that has a place of its own in the arena, in order of the first step."""
     graph, steps, memory = program.graph, program.steps, program.memory
-    writers = {tensor: op for op in graph.operators for tensor in op.outputs}
+    names = {tensor: f"input {index}" for index, tensor in enumerate(graph.inputs)}
+    for step in steps:
+        for tensor in step.written:
+            names.setdefault(tensor, f"rows within {_title(step.operators[0])}")
+    for op in graph.operators:
+        names |= {tensor: _title(op) for tensor in op.outputs}
     buffers = []
     for tensor, life in _tensor_lifetimes(graph, steps, _storage(steps)).items():
-        if tensor in writers:
-            name = f"{writers[tensor].kind} {writers[tensor].index}"
-        else:
-            name = f"input {graph.inputs.index(tensor)}"
         place = memory.offsets[tensor]
-        buffers.append(Buffer(name, tensor.shape, place, life.size_bytes, life.first, life.last))
+        buffers.append(
+            Buffer(names[tensor], tensor.shape, place, life.size_bytes, life.first, life.last)
+        )
     for index, step in enumerate(steps):
-        for call in step.calls:
-            if call.scratch_bytes:
-                name = f"scratch of {step.operators[0].kind} {step.operators[0].index}"
-                size = _aligned(call.scratch_bytes)
-                place = memory.scratch_offsets[call]
-                buffers.append(Buffer(name, None, place, size, index, index))
+        if size := _scratch_bytes(step):
+            place = next(memory.scratch_offsets[c] for c in step.calls if c.scratch_bytes)
+            name = f"scratch of {_title(step.operators[0])}"
+            buffers.append(Buffer(name, None, place, size, index, index))
     return tuple(sorted(buffers, key=lambda buffer: (buffer.first, buffer.offset)))
 
 
-def plan_memory(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
-    """Places all activations (inputs, outputs, intermediates) and scratch buffers of a program."""
+def _title(op: Operator) -> str:
+    return f"{op.kind} {op.index}"
+
+
+def plan_memory(
+    graph: Graph, steps: Sequence[Step], search: int = SEARCHED_PLACEMENTS
+) -> MemoryPlan:
+    """Places all activations (inputs, outputs, intermediates) and scratch buffers of a program.
+
+    The scratch buffers of a step's calls are one: no two calls run at the same time.
+
+    Args:
+        search: as `place`.
+    """
     storage = _storage(steps)
-    lifetimes = _tensor_lifetimes(graph, steps, storage)
+    tensors = _tensor_lifetimes(graph, steps, storage)
     scratch = {
-        call: Lifetime(_aligned(call.scratch_bytes), index, index)
+        index: Lifetime(size, index, index)
         for index, step in enumerate(steps)
-        for call in step.calls
-        if call.scratch_bytes
+        if (size := _scratch_bytes(step))
     }
-    roots, calls = list(lifetimes), list(scratch)
-    offsets = place([lifetimes[t] for t in roots] + [scratch[c] for c in calls])
-    root_offsets = dict(zip(roots, offsets, strict=False))
-    buffers = zip([*lifetimes.values(), *scratch.values()], offsets, strict=True)
+    lifetimes = [*tensors.values(), *scratch.values()]
+    offsets = place(lifetimes, _leads(steps, tensors, storage), search)
+    root_offsets = dict(zip(tensors, offsets, strict=False))
+    scratch_offsets = dict(zip(scratch, offsets[len(tensors) :], strict=True))
     return MemoryPlan(
         offsets={
             tensor: root_offsets[root_of(tensor, storage)] for tensor in _activations(graph, steps)
         },
-        scratch_offsets=dict(zip(calls, offsets[len(roots) :], strict=True)),
-        arena_bytes=max((offset + life.size_bytes for life, offset in buffers), default=0),
+        scratch_offsets={
+            call: scratch_offsets[index]
+            for index in scratch
+            for call in steps[index].calls
+            if call.scratch_bytes
+        },
+        arena_bytes=max(
+            (o + life.size_bytes for o, life in zip(offsets, lifetimes, strict=True)), default=0
+        ),
     )
 
 
-def place(lifetimes: Sequence[Lifetime]) -> list[int]:
+def _scratch_bytes(step: Step) -> int:
+    return _aligned(max((call.scratch_bytes for call in step.calls), default=0))
+
+
+def _leads(
+    steps: Sequence[Step], lifetimes: Mapping[Tensor, Lifetime], storage: Mapping[Tensor, Tensor]
+) -> dict[tuple[int, int], int]:
+    """Pairs (output, input) as positions in `lifetimes` that may share memory; see `place`.
+
+    Only where the input's last step is the output's first one.
+    """
+    position = {tensor: index for index, tensor in enumerate(lifetimes)}
+    found = {}
+    for index, step in enumerate(steps):
+        for (output, source), lead in step.leads.items():
+            pair = root_of(output, storage), root_of(source, storage)
+            if pair[0] is not pair[1] and (
+                lifetimes[pair[0]].first == lifetimes[pair[1]].last == index
+            ):
+                found[position[pair[0]], position[pair[1]]] = _aligned(lead)
+    return found
+
+
+def place(
+    lifetimes: Sequence[Lifetime],
+    leads: Mapping[tuple[int, int], int] | None = None,
+    search: int = SEARCHED_PLACEMENTS,
+) -> list[int]:
     """Offsets such that buffers alive at the same time do not overlap; as in `lifetimes`' order.
 
-    Some order of first-fit placement gives the smallest arena, so orders are what is searched: a
-    few greedy ones, then those with the topmost buffer of the best plan moved to the front, then,
-    depth first, all of them. Ends at the lower bound, with the last order, or after a fixed number
-    of placements; the plan depends on nothing but its input.
+    Some order of first-fit placement gives the smallest arena (that of the offsets in a smallest
+    one, an output before an input at the same place), so orders are what is searched: a few greedy
+    ones, then those with the topmost buffer of the best plan moved to the front, then, depth first,
+    all of them. Ends at the lower bound, with the last order, or after a fixed number of
+    placements; the plan depends on nothing but its input.
+
+    Args:
+        leads: (output, input) -> bytes: these two may overlap where the output begins at least
+            that many bytes before the input; multiples of ALIGNMENT_BYTES.
+        search: how many placements the depth-first search may try; 0 for the greedy orders alone.
     """
-    search = _OrderSearch(lifetimes)
-    indices = range(len(lifetimes))
-    greedy: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
-        lambda b: (-b.size_bytes, b.first),
-        lambda b: (b.first, -b.size_bytes),
-        lambda b: (b.first - b.last, -b.size_bytes),
-        lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
-    )
-    for rank in greedy:
-        ranks = [rank(lifetime) for lifetime in lifetimes]
-        search.promote_topmost(sorted(indices, key=ranks.__getitem__))
-    search.all_orders(sorted(indices, key=lambda i: -lifetimes[i].size_bytes))
-    return search.best
+    return _OrderSearch(lifetimes, leads or {}, search).run()
 
 
 class _OrderSearch:
     """The smallest plan seen so far, and ways to look for a smaller one."""
 
     _PROMOTIONS = 50
-    _PLACEMENTS = 20_000
+    _GREEDY: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
+        lambda b: (-b.size_bytes, b.first),
+        lambda b: (b.first, -b.size_bytes),
+        lambda b: (b.first - b.last, -b.size_bytes),
+        lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
+    )
 
-    def __init__(self, lifetimes: Sequence[Lifetime]) -> None:
+    def __init__(
+        self, lifetimes: Sequence[Lifetime], leads: Mapping[tuple[int, int], int], budget: int
+    ) -> None:
         self._lifetimes = lifetimes
-        self._bound = live_bytes_bound(lifetimes)
+        self._bound = live_bytes_bound(lifetimes, leads)
         self._extent = sum(b.size_bytes for b in lifetimes)
-        self._budget = self._PLACEMENTS
+        self._budget = budget
         self._neighbours = [
-            [j for j, other in enumerate(lifetimes) if j != i and b.overlaps(other)]
+            [
+                (j, *_distances(lifetimes, leads, i, j))
+                for j, other in enumerate(lifetimes)
+                if j != i and b.overlaps(other)
+            ]
             for i, b in enumerate(lifetimes)
         ]
         # All buffers side by side: the plan that always works.
-        self.best = [sum(b.size_bytes for b in lifetimes[:i]) for i in range(len(lifetimes))]
+        self._best = [sum(b.size_bytes for b in lifetimes[:i]) for i in range(len(lifetimes))]
 
-    def promote_topmost(self, order: Sequence[int]) -> None:
+    def run(self) -> list[int]:
+        indices = range(len(self._lifetimes))
+        for rank in self._GREEDY:
+            ranks = [rank(lifetime) for lifetime in self._lifetimes]
+            self._promote_topmost(sorted(indices, key=ranks.__getitem__))
+        self._extend(
+            [-1] * len(indices), sorted(indices, key=lambda i: -self._lifetimes[i].size_bytes)
+        )
+        return self._best
+
+    def _promote_topmost(self, order: list[int]) -> None:
         """First fit in `order`, then again and again with the topmost buffer placed first."""
-        order = list(order)
         for _ in range(self._PROMOTIONS):
             if self._extent == self._bound or not order:
                 return
@@ -145,11 +206,8 @@ class _OrderSearch:
             order.remove(topmost)
             order.insert(0, topmost)
 
-    def all_orders(self, order: Sequence[int]) -> None:
-        """Every order of first fit, abandoned where it cannot beat the best plan."""
-        self._extend([-1] * len(order), list(order))
-
     def _extend(self, offsets: list[int], rest: list[int]) -> None:
+        """Every order of first fit, abandoned where it cannot beat the best plan."""
         if not rest:
             self._keep(offsets)
             return
@@ -165,16 +223,14 @@ class _OrderSearch:
 
     def _lowest(self, index: int, offsets: Sequence[int]) -> int:
         """The lowest offset that is free of placed buffers alive at the same time."""
-        size = self._lifetimes[index].size_bytes
         offset = 0
-        for start, other in sorted(
-            (offsets[j], self._lifetimes[j].size_bytes)
-            for j in self._neighbours[index]
+        for start, end in sorted(
+            (offsets[j] - before, offsets[j] + behind)
+            for j, before, behind in self._neighbours[index]
             if offsets[j] >= 0
         ):
-            if offset + size <= start:
-                break
-            offset = max(offset, start + other)
+            if offset > start:
+                offset = max(offset, end)
         return offset
 
     def _keep(self, offsets: Sequence[int]) -> None:
@@ -183,16 +239,41 @@ class _OrderSearch:
         )
         if extent < self._extent:
             self._extent = extent
-            self.best = list(offsets)
+            self._best = list(offsets)
 
 
-def live_bytes_bound(lifetimes: Iterable[Lifetime]) -> int:
-    """Bytes alive at the fullest step: no placement can be smaller."""
-    buffers = list(lifetimes)
-    steps = {step for b in buffers for step in (b.first, b.last)}
-    return max(
-        (sum(b.size_bytes for b in buffers if b.first <= s <= b.last) for s in steps), default=0
-    )
+def _distances(
+    lifetimes: Sequence[Lifetime], leads: Mapping[tuple[int, int], int], index: int, other: int
+) -> tuple[int, int]:
+    """How far before and behind the begin of `other` the begin of `index` must be."""
+    before, behind = lifetimes[index].size_bytes, lifetimes[other].size_bytes
+    if (index, other) in leads:
+        before = min(before, leads[index, other])
+    if (other, index) in leads:
+        behind = min(behind, leads[other, index])
+    return before, behind
+
+
+def live_bytes_bound(
+    lifetimes: Sequence[Lifetime], leads: Mapping[tuple[int, int], int] | None = None
+) -> int:
+    """Bytes alive at the fullest step, less all that sharing could save there.
+
+    No placement can be smaller.
+    """
+    saved = {
+        (i, j): lifetimes[i].size_bytes
+        + lifetimes[j].size_bytes
+        - max(lifetimes[i].size_bytes, lead + lifetimes[j].size_bytes)
+        for (i, j), lead in (leads or {}).items()
+    }
+    bound = 0
+    for step in {step for b in lifetimes for step in (b.first, b.last)}:
+        alive = [b.first <= step <= b.last for b in lifetimes]
+        total = sum(b.size_bytes for b, here in zip(lifetimes, alive, strict=True) if here)
+        total -= sum(max(0, s) for (i, j), s in saved.items() if alive[i] and alive[j])
+        bound = max(bound, total)
+    return bound
 
 
 def root_of(tensor: Tensor, storage: Mapping[Tensor, Tensor]) -> Tensor:
@@ -207,14 +288,8 @@ def _storage(steps: Sequence[Step]) -> dict[Tensor, Tensor]:
 
 
 def _activations(graph: Graph, steps: Sequence[Step]) -> list[Tensor]:
-    written = [tensor for step in steps for tensor in _written(step)]
+    written = [tensor for step in steps for tensor in (*step.written, *step.aliases)]
     return list(dict.fromkeys([*graph.inputs, *written]))
-
-
-def _written(step: Step) -> list[Tensor]:
-    """Tensors that exist after the step: those its calls write, and its aliases."""
-    outputs = [tensor for call in step.calls for tensor in call.outputs]
-    return list(dict.fromkeys([*outputs, *step.aliases]))
 
 
 def _tensor_lifetimes(
@@ -231,12 +306,8 @@ def _tensor_lifetimes(
     for tensor in graph.inputs:
         touch(tensor, 0)
     for index, step in enumerate(steps):
-        for call in step.calls:
-            for operand in (*call.inputs, *call.outputs):
-                if isinstance(operand, Tensor):
-                    touch(operand, index)
-        for alias in step.aliases:
-            touch(alias, index)
+        for tensor in (*step.touched, *step.aliases):
+            touch(tensor, index)
     for tensor in graph.outputs:
         touch(tensor, len(steps))
     return {t: Lifetime(_aligned(t.size_bytes), first[t], last[t]) for t in first}

@@ -63,6 +63,9 @@ class KernelCall:
         family: names the header and the parameter struct, `<family>_params`, where kernels share
             them; default the kernel's own.
         rendered: how the kernel's source is made; None for a file in firmware/kernels.
+        leads: per input, where the kernel allows it to share memory with the only output: the
+            output then begins at least that many bytes before the input, 0 for the same place.
+            None, or no entry: never.
     """
 
     kernel: str
@@ -72,11 +75,42 @@ class KernelCall:
     scratch_bytes: int = 0
     family: str = ""
     rendered: RenderedKernel | None = None
+    leads: tuple[int | None, ...] = ()
 
     @property
     def interface(self) -> str:
         """The family, or the kernel where it has none."""
         return self.family or self.kernel
+
+
+@dataclass(frozen=True)
+class View:
+    """A place within a tensor that moves from round to round of a loop.
+
+    Attributes:
+        offset: bytes from the tensor's begin in the first round.
+        stride: bytes it moves with every round.
+    """
+
+    tensor: Tensor
+    offset: int
+    stride: int
+
+
+@dataclass(frozen=True, eq=False)
+class ViewCall:
+    """A call on parts of tensors: `operands` stand for the call's inputs and outputs, in order."""
+
+    call: KernelCall
+    operands: tuple[View | ConstArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Calls made in order, `rounds` times."""
+
+    rounds: int
+    calls: tuple[ViewCall, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +122,45 @@ class Step:
         calls: kernel calls in order; empty where the step moves no byte (RESHAPE).
         aliases: output tensor -> input tensor whose storage it shares.
         reason: why this way to compute it was chosen, one line; empty where there was no choice.
+        loops: how `calls` are made where they work on a few rows at a time (then `calls` holds
+            each once, on tensors that stand for the views); empty: in order, on whole tensors.
+        leads: (output, input) -> as KernelCall.leads, for the step as a whole.
     """
 
     operators: tuple[Operator, ...]
     calls: tuple[KernelCall, ...]
     aliases: Mapping[Tensor, Tensor] = field(default_factory=dict)
     reason: str = ""
+    loops: tuple[Loop, ...] = ()
+    leads: Mapping[tuple[Tensor, Tensor], int] = field(default_factory=dict)
+
+    @property
+    def written(self) -> tuple[Tensor, ...]:
+        """Tensors that its calls write: whole ones of the graph, and buffers of rows."""
+        if not self.loops:
+            return tuple(dict.fromkeys(t for call in self.calls for t in call.outputs))
+        return tuple(
+            dict.fromkeys(
+                view.tensor
+                for loop in self.loops
+                for made in loop.calls
+                for view in made.operands[len(made.call.inputs) :]
+                if isinstance(view, View)
+            )
+        )
+
+    @property
+    def touched(self) -> tuple[Tensor, ...]:
+        """Tensors that its calls read or write."""
+        operands: list[Any] = [
+            operand.tensor if isinstance(operand, View) else operand
+            for loop in self.loops
+            for made in loop.calls
+            for operand in made.operands
+        ]
+        if not self.loops:
+            operands = [o for call in self.calls for o in (*call.inputs, *call.outputs)]
+        return tuple(dict.fromkeys(o for o in operands if isinstance(o, Tensor)))
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import __version__
-from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Program, Step
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Program, Step, View
 from pipeline.codegen.templates import render_template
 from pipeline.graph import DType, Tensor
 
@@ -36,6 +37,7 @@ def render_aot(program: Program, name: str, sha256: str, prefix: str = "model") 
             into one image.
     """
     renderer = _Renderer(program, prefix)
+    constants = renderer.constants()
     values: dict[str, object] = {
         "name": name.replace("*/", "* /"),
         "sha256": sha256,
@@ -48,8 +50,8 @@ def render_aot(program: Program, name: str, sha256: str, prefix: str = "model") 
         "step_first": list(
             itertools.accumulate((len(step.outputs) for step in program.steps), initial=0)
         ),
-        "calls": [renderer.constants(*located) for located in renderer.calls],
-        "operands": [array for located in renderer.calls for array in renderer.operands(*located)],
+        "calls": constants,
+        "operands": renderer.operands,
         "interfaces": sorted({call.interface for call in program.calls}),
         "prototypes": sorted({_prototype(call) for call in program.calls if call.rendered}),
     }
@@ -108,6 +110,10 @@ class _Renderer:
             for index, step in enumerate(program.steps)
             for position, call in enumerate(step.calls)
         ]
+        self.operands: list[_Array] = []  # that calls take as inputs: model.c refers to them
+        self._arrays: dict[tuple[object, ...], str] = {}
+        self._params: dict[tuple[object, ...], str] = {}
+        self._params_of: dict[KernelCall, str] = {}
 
     def place(self, tensor: Tensor) -> dict[str, object]:
         return {
@@ -121,71 +127,102 @@ class _Renderer:
         return {
             "index": index,
             "title": step_title(step),
-            "calls": [self._call(index, p, call) for p, call in enumerate(step.calls)],
+            "lines": self._lines(step),
             "outputs": [self.place(tensor) for tensor in step.outputs],
         }
 
-    def constants(self, index: int, position: int, call: KernelCall) -> dict[str, object]:
-        return {
-            "title": f"{index}: {step_title(self._program.steps[index])}",
-            "interface": call.interface,
-            "params_name": self._name(index, position, "params"),
-            "arrays": self.operands(index, position, call)
-            + [
-                self._array(index, position, value, exported=False)
-                for value in call.params.values()
+    def constants(self) -> list[dict[str, object]]:
+        """Arrays and parameters of every call, those that are equal to earlier ones left out."""
+        described: list[dict[str, object]] = []
+        for index, position, call in self.calls:
+            arrays = [
+                array
+                for value in (*call.inputs, *call.params.values())
                 if isinstance(value, ConstArray)
-            ],
-            "fields": [
-                (field, self._value(index, position, value)) for field, value in call.params.items()
-            ],
-        }
+                and (array := self._new_array(index, position, value, value in call.inputs))
+            ]
+            fields = [(field, self._value(value)) for field, value in call.params.items()]
+            key = call.interface, tuple(fields)
+            known = self._params.get(key)
+            name = self._params.setdefault(key, self._name(index, position, "params"))
+            self._params_of[call] = name
+            described.append(
+                {
+                    "title": f"{index}: {step_title(self._program.steps[index])}",
+                    "interface": call.interface,
+                    "params_name": None if known else name,
+                    "arrays": arrays,
+                    "fields": fields,
+                }
+            )
+        return described
 
-    def operands(self, index: int, position: int, call: KernelCall) -> list[_Array]:
-        """Constants that a call takes as inputs; model.c refers to them."""
-        return [
-            self._array(index, position, operand, exported=True)
-            for operand in call.inputs
-            if isinstance(operand, ConstArray)
-        ]
+    def _lines(self, step: Step) -> list[str]:
+        """C statements of a step, indented as within a function."""
+        if not step.loops:
+            calls = ((c, tuple(_whole(o) for o in (*c.inputs, *c.outputs))) for c in step.calls)
+            return [self._call(call, operands, 2) for call, operands in calls]
+        lines = []
+        for loop in step.loops:
+            repeated = loop.rounds > 1
+            if repeated:
+                lines.append(f"  for (int32_t i = 0; i < {loop.rounds}; i++) {{")
+            lines += [self._call(m.call, m.operands, 4 if repeated else 2) for m in loop.calls]
+            if repeated:
+                lines.append("  }")
+        return lines
 
-    def _call(self, index: int, position: int, call: KernelCall) -> str:
-        arguments = [f"&{self._name(index, position, 'params')}"]
-        for operand in call.inputs:
+    def _call(self, call: KernelCall, operands: Sequence[View | ConstArray], indent: int) -> str:
+        arguments = [f"&{self._params_of[call]}"]
+        for position, operand in enumerate(operands):
             if isinstance(operand, ConstArray):
-                arguments.append(self._name(index, position, operand.name))
+                arguments.append(self._arrays[_content(operand, exported=True)])
             else:
-                arguments.append(self._pointer(operand, "const "))
-        arguments += [self._pointer(tensor) for tensor in call.outputs]
+                arguments.append(
+                    self._pointer(operand, "const " if position < len(call.inputs) else "")
+                )
         if call.scratch_bytes:
             offset = self._program.memory.scratch_offsets[call]
             arguments.append(f"{self._prefix}_arena + {offset}")
-        return _wrap_call(call.kernel, arguments)
+        return _wrap_call(call.kernel, arguments, indent)
 
-    def _pointer(self, tensor: Tensor, qualifier: str = "") -> str:
-        place = f"{self._prefix}_arena + {self._program.memory.offsets[tensor]}"
-        if tensor.dtype is DType.INT8:
+    def _pointer(self, view: View, qualifier: str) -> str:
+        offset = self._program.memory.offsets[view.tensor] + view.offset
+        place = f"{self._prefix}_arena + {offset}"
+        if view.stride:
+            place += f" + i * {view.stride}"
+        if view.tensor.dtype is DType.INT8:
             return place
-        return f"({qualifier}{_C_TYPES[tensor.dtype.value]} *)(void *)({place})"
+        return f"({qualifier}{_C_TYPES[view.tensor.dtype.value]} *)(void *)({place})"
 
     def _name(self, index: int, position: int, part: str) -> str:
         call = f"_{position}" if len(self._program.steps[index].calls) > 1 else ""
         return f"{self._prefix}_step{index}{call}_{part}"
 
-    def _array(self, index: int, position: int, array: ConstArray, exported: bool) -> _Array:
-        return _Array(
+    def _new_array(
+        self, index: int, position: int, array: ConstArray, exported: bool
+    ) -> _Array | None:
+        """The array, or None where one of the same content has a name already."""
+        key = _content(array, exported)
+        if key in self._arrays:
+            return None
+        self._arrays[key] = self._name(index, position, array.name)
+        new = _Array(
             type=_C_TYPES[array.data.dtype.name],
-            name=self._name(index, position, array.name),
+            name=self._arrays[key],
             size=array.data.size,
             text=_array_text(array.data),
             exported=exported,
         )
+        if exported:
+            self.operands.append(new)
+        return new
 
-    def _value(self, index: int, position: int, value: FieldValue) -> str:
+    def _value(self, value: FieldValue) -> str:
         if value is None:
             return "NULL"
         if isinstance(value, ConstArray):
-            return self._name(index, position, value.name)
+            return self._arrays[_content(value, exported=False)]
         if isinstance(value, float):
             return float_literal(value)
         return _int_literal(value)
@@ -210,12 +247,22 @@ def _shapes(tensors: Any) -> str:
     return ", ".join("x".join(map(str, tensor.shape)) or "scalar" for tensor in tensors)
 
 
-def _wrap_call(function: str, arguments: list[str]) -> str:
-    one_line = f"{function}({', '.join(arguments)});"
-    if len(one_line) + 2 <= _LINE_WIDTH:
+def _whole(operand: Tensor | ConstArray) -> View | ConstArray:
+    return operand if isinstance(operand, ConstArray) else View(operand, 0, 0)
+
+
+def _content(array: ConstArray, exported: bool) -> tuple[object, ...]:
+    """Equal where two arrays may be one; model.c refers to exported ones."""
+    return exported, array.data.dtype.name, array.data.tobytes()
+
+
+def _wrap_call(function: str, arguments: list[str], indent: int) -> str:
+    margin = " " * indent
+    one_line = f"{margin}{function}({', '.join(arguments)});"
+    if len(one_line) <= _LINE_WIDTH:
         return one_line
-    indent = " " * (len(function) + 3)
-    return f"{function}({arguments[0]},\n{indent}" + f",\n{indent}".join(arguments[1:]) + ");"
+    inner = " " * (len(function) + 1 + indent)
+    return f"{margin}{function}({arguments[0]},\n{inner}" + f",\n{inner}".join(arguments[1:]) + ");"
 
 
 def _array_text(data: npt.NDArray[Any]) -> str:
