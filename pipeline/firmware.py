@@ -121,7 +121,7 @@ def upload(
     options = ("--target", "upload", *(() if port is None else ("--upload-port", port)))
     log = _platformio(environment, generated_dir, board, build_dir, "upload.log", options, progress)
     if log is not None:
-        raise _failure(log, board, build_dir.resolve() / "build" / environment)
+        raise _failure(log, board, build_dir.resolve() / "build" / environment, "flash")
 
 
 def _platformio(
@@ -249,20 +249,22 @@ def _run_logged(
     return process.returncode
 
 
-def _failure(log: Path, board: Board, tree: Path) -> ToolError | DoesNotFitError:
-    """The error that a failed build's log tells of."""
+def _failure(
+    log: Path, board: Board, tree: Path, stage: str = "build"
+) -> ToolError | DoesNotFitError:
+    """The error that the log of a failed build or upload tells of."""
     text = log.read_text(encoding="utf-8")
     overflows = {match["region"]: int(match["bytes"]) for match in _OVERFLOW.finditer(text)}
     if overflows:
         link_map = tree / "firmware.map"
         sections = parse_link_map(link_map.read_text("utf-8")) if link_map.is_file() else ()
         parts = [_overflow(region, by, board, sections) for region, by in overflows.items()]
-        return DoesNotFitError(f"build: {'; '.join(parts)}")
+        return DoesNotFitError(f"{stage}: {'; '.join(parts)}")
     for pattern in _ERROR_LINES:
         match = pattern.search(text)
         if match:
-            return ToolError(f"build: {match['text']}", f"see {log}")
-    return ToolError("build: PlatformIO failed", f"see {log}")
+            return ToolError(f"{stage}: {match['text'].rstrip('.')}", f"see {log}")
+    return ToolError(f"{stage}: PlatformIO failed", f"see {log}")
 
 
 def _overflow(region: str, by: int, board: Board, sections: Iterable[InputSection]) -> str:

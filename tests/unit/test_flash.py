@@ -1,0 +1,65 @@
+"""Flashing hands PlatformIO the port, and its failures become one line."""
+
+from __future__ import annotations
+
+import pytest
+
+import small_models
+from command import run
+from pipeline import firmware
+from pipeline.boards import board
+from pipeline.errors import ToolError
+
+NO_BOARD = """\
+Processing nano33ble (platform: nordicnrf52@10.11.0; board: nano33ble; framework: arduino)
+Configuring upload protocol...
+Error: Please specify `upload_port` for environment or use global `--upload-port` option.
+"""
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """PlatformIO's command lines; it finds no board unless it is told a port."""
+    seen = []
+
+    def platformio(command, variables, folder, log, progress):
+        seen.append(command)
+        log.write_text(NO_BOARD)
+        return 0 if "--upload-port" in command else 1
+
+    monkeypatch.setattr(firmware, "require_packages", lambda environment, folders: None)
+    monkeypatch.setattr(firmware, "_run_logged", platformio)
+    return seen
+
+
+def test_the_environment_and_the_port_are_platformios_arguments(tmp_path, commands):
+    firmware.upload(tmp_path, board("nano33ble"), "aot", tmp_path / "build", "/dev/ttyACM3")
+    [command] = commands
+    assert command[command.index("--environment") + 1] == "nano33ble_aot"
+    assert command[-4:] == ["--target", "upload", "--upload-port", "/dev/ttyACM3"]
+
+
+def test_a_board_that_is_not_there_gives_one_line(tmp_path, commands):
+    with pytest.raises(ToolError) as error:
+        firmware.upload(tmp_path, board("nano33ble"), "tflm", tmp_path / "build")
+    assert str(error.value) == (
+        "flash: Please specify `upload_port` for environment or use global `--upload-port` option; "
+        f"see {tmp_path}/build/upload.log"
+    )
+
+
+def test_what_runs_on_this_computer_is_not_flashed(monkeypatch, tmp_path, capsys):
+    (tmp_path / "m.tflite").write_bytes(small_models.dense_relu())
+    arguments = ("--board", "host", "--runtime", "tflm", "--quiet")
+    assert run(monkeypatch, tmp_path, "flash", "m.tflite", *arguments) == 1
+    assert capsys.readouterr().err == (
+        "Error: flash: host runs on this computer and takes no firmware; "
+        "run it with: mcu-pipeline benchmark\n"
+    )
+
+
+def test_a_port_is_for_boards_alone(monkeypatch, tmp_path, capsys):
+    (tmp_path / "m.tflite").write_bytes(small_models.dense_relu())
+    arguments = ("--board", "host", "--port", "/dev/ttyACM0", "--quiet")
+    assert run(monkeypatch, tmp_path, "benchmark", "m.tflite", *arguments) == 1
+    assert "device: --port is for boards, and host runs on this computer" in capsys.readouterr().err
