@@ -5,8 +5,10 @@ from __future__ import annotations
 from pipeline import ops
 from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.memory import plan_memory
-from pipeline.aot.passes.in_place import share_in_place, with_leads
+from pipeline.aot.passes.in_place import with_leads
+from pipeline.aot.passes.row_fusion import fuse
 from pipeline.aot.program import Program, Step
+from pipeline.aot.selection import Selection
 from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import Graph, Operator
 
@@ -27,8 +29,10 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
                 raise ModelError(
                     f"generate: {side} tensor {tensor.index} ({tensor.name}) is constant"
                 )
-    steps = tuple(share_in_place(with_leads(_lower_operator(op))) for op in graph.operators)
-    return Program(graph, steps, plan_memory(graph, steps))
+    steps = tuple(with_leads(_lower_operator(op)) for op in graph.operators)
+    arena = plan_memory(graph, steps, search=0).arena_bytes
+    fused = fuse(graph, steps, Selection(goal, steps, arena))
+    return Program(graph, fused, plan_memory(graph, fused))
 
 
 def _lower_operator(op: Operator) -> Step:

@@ -1,0 +1,189 @@
+"""The cheapest way to compute each call, by what the goal minimises.
+
+Costs of unlike kinds are compared as shares of the whole model's: with "balanced", one per cent of
+the instructions weighs as much as one per cent of the flash or of the arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.aot import armv7em
+from pipeline.aot.cost import Candidate
+from pipeline.aot.goal import Goal, Optimize
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Loop, Step, View, ViewCall
+from pipeline.graph import Tensor
+
+_CALL_INSTRUCTIONS = 80  # arguments, entry, exit, and reading parameters
+_CALL_CODE_BYTES = 24  # of one line in model.c
+_FIELD_BYTES = 4
+_STEP_CODE_BYTES = 400  # of a portable kernel, each counted for every step that uses it
+
+_CANDIDATES = {"cortex-m4f": armv7em.candidates}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a unit of each cost counts for."""
+
+    instruction: float
+    flash_byte: float
+    arena_byte: float
+
+
+_SHARES: Mapping[Optimize, tuple[float, float, float]] = {
+    # instructions, flash, arena; the small ones settle ties
+    "balanced": (1.0, 1.0, 1.0),
+    "latency": (1.0, 1e-3, 1e-3),
+    "flash": (1e-2, 1.0, 1e-2),
+    "ram": (1e-2, 1e-2, 1.0),
+}
+
+
+class Selection:
+    """Choices made for one program, and what they cost; each call is decided once."""
+
+    def __init__(self, goal: Goal, steps: Sequence[Step], arena_bytes: int) -> None:
+        """Decides the calls of `steps`.
+
+        Args:
+            steps: the program of portable calls alone; costs count as shares of its costs.
+            arena_bytes: of that program.
+        """
+        self._find = _CANDIDATES.get(goal.core)
+        self._chosen: dict[KernelCall, Candidate] = {}
+        self._estimates: dict[KernelCall, int] = {}
+        self._kernels: set[str] = set()
+        calls = [call for step in steps for call in step.calls]
+        instructions, flash, arena = _SHARES[goal.optimize]
+        self.weights = Weights(
+            instructions / max(1, sum(map(portable_instructions, calls))),
+            flash / max(1, sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls)),
+            arena / max(1, arena_bytes),
+        )
+        # The second time, the code of kernels that others have chosen costs nothing.
+        for _ in range(2 if self._find else 0):
+            self._chosen.clear()
+            for call in sorted(calls, key=portable_instructions, reverse=True):
+                self._choose(call)
+
+    def step(self, step: Step) -> Step:
+        """The step with every call replaced by the best way to compute it."""
+        if self._find is None:
+            return step
+        chosen = {call: self._choose(call, within_loop=bool(step.loops)) for call in step.calls}
+        reasons = dict.fromkeys(c.reason for c in chosen.values() if c.reason)
+        return replace(
+            step,
+            calls=tuple(new for choice in chosen.values() for new in choice.calls),
+            loops=tuple(_replaced(loop, chosen) for loop in step.loops),
+            reason="; ".join([*([step.reason] if step.reason else []), *reasons]),
+        )
+
+    def instructions(self, step: Step) -> int:
+        """Estimate for one inference."""
+        rounds = dict.fromkeys(step.calls, 0 if step.loops else 1)
+        for loop in step.loops:
+            for made in loop.calls:
+                rounds[made.call] += loop.rounds
+        return sum(
+            times * (_CALL_INSTRUCTIONS + self._estimates.get(call, portable_instructions(call)))
+            for call, times in rounds.items()
+        )
+
+    def flash_bytes(self, step: Step) -> int:
+        """Bytes by which steps of the same operators differ: parameter structs and calls."""
+        lines = sum(len(loop.calls) for loop in step.loops) or len(step.calls)
+        fields = sum(len(call.params) for call in step.calls)
+        return lines * _CALL_CODE_BYTES + fields * _FIELD_BYTES
+
+    def _choose(self, call: KernelCall, within_loop: bool = False) -> Candidate:
+        if call in self._chosen:
+            return self._chosen[call]
+        assert self._find is not None
+        portable = Candidate((call,), portable_instructions(call), 0, _constant_bytes(call), 0, "")
+        # A loop was laid out for the places where the portable kernel may write.
+        options = [
+            candidate
+            for candidate in self._find(call)
+            if not (within_loop and call.leads) or candidate.calls[0].leads == call.leads
+        ]
+        best = min([portable, *options], key=self._cost)
+        self._chosen[call] = best
+        self._kernels |= {new.kernel for new in best.calls}
+        for index, new in enumerate(best.calls):
+            self._estimates[new] = 0 if index else best.instructions
+        return best
+
+    def _cost(self, candidate: Candidate) -> float:
+        known = all(call.kernel in self._kernels for call in candidate.calls)
+        flash = candidate.const_bytes + (0 if known else candidate.code_bytes)
+        return (
+            self.weights.instruction * candidate.instructions
+            + self.weights.flash_byte * flash
+            + self.weights.arena_byte * candidate.scratch_bytes
+        )
+
+
+def _replaced(loop: Loop, chosen: Mapping[KernelCall, Candidate]) -> Loop:
+    calls = []
+    for made in loop.calls:
+        stand_ins = (*made.call.inputs, *made.call.outputs)
+        place = dict(zip(stand_ins, made.operands, strict=True))
+        calls += [
+            ViewCall(new, tuple(_operand(o, place) for o in (*new.inputs, *new.outputs)))
+            for new in chosen[made.call].calls
+        ]
+    return Loop(loop.rounds, tuple(calls))
+
+
+def _operand(
+    operand: Tensor | ConstArray, place: Mapping[Tensor | ConstArray, View | ConstArray]
+) -> View | ConstArray:
+    return operand if isinstance(operand, ConstArray) else place[operand]
+
+
+def portable_instructions(call: KernelCall) -> int:
+    """Estimate for a portable kernel on a Cortex-M4: sums of products, then outputs.
+
+    The factors are emulated counts of GCC 12.2's code at -O2 on layers of the benchmark models.
+    """
+    outputs = sum(tensor.size for tensor in call.outputs)
+    per_product, per_output = _PORTABLE_COSTS.get(call.kernel, (0.0, 20.0))
+    products = outputs
+    p = call.params
+    if call.kernel in ("conv_2d_s8", "fully_connected_s8"):
+        weights = p["weights"]
+        assert isinstance(weights, ConstArray)
+        products *= weights.data.size // max(1, call.outputs[0].shape[-1])
+    elif "kernel_height" in p:
+        products *= _integer(p["kernel_height"]) * _integer(p["kernel_width"])
+    elif call.kernel == "mean_s8":
+        products = sum(t.size for t in call.inputs if isinstance(t, Tensor))
+    return round(per_product * products + per_output * outputs)
+
+
+_PORTABLE_COSTS: Mapping[str, tuple[float, float]] = {
+    "conv_2d_s8": (2.7, 60.0),
+    "fully_connected_s8": (2.4, 32.0),
+    "depthwise_conv_2d_s8": (6.5, 45.0),
+    "max_pool_2d_s8": (6.0, 20.0),
+    "average_pool_2d_s8": (5.0, 40.0),
+    "mean_s8": (5.0, 40.0),
+    "lookup_s8": (0.0, 5.0),
+    "concatenate_s8": (0.0, 0.6),
+    "move_bytes": (0.0, 0.75),
+    "add_s8": (0.0, 60.0),
+    "mul_s8": (0.0, 35.0),
+}
+
+
+def _integer(value: FieldValue) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _constant_bytes(call: KernelCall) -> int:
+    arrays = [v for v in (*call.inputs, *call.params.values()) if isinstance(v, ConstArray)]
+    return sum(array.data.nbytes for array in arrays) + _FIELD_BYTES * len(call.params)
