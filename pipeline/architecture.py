@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -111,9 +113,13 @@ def _function(own: ModelFile) -> Callable[..., Any]:
 
 
 def _guarded(own: ModelFile, work: Callable[[], Any]) -> Any:
-    """Runs code that others wrote; whatever it raises becomes one line with its place."""
+    """Runs code that others wrote; whatever it raises becomes one line with its place.
+
+    What it prints goes to stderr: stdout may be read as JSON.
+    """
     try:
-        return work()
+        with contextlib.redirect_stdout(sys.stderr):
+            return work()
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename == str(own.path)]

@@ -62,11 +62,13 @@ def source(tmp_path) -> Path:
     return path
 
 
-def test_the_function_gets_shape_classes_and_parameters(source, dataset):
+def test_the_function_gets_shape_classes_and_parameters(source, dataset, capsys):
+    source.write_text("print('hello')\n" + source.read_text())
     model = ModelSpec(f"{source}:build", {"units": 7, "name": "chosen"})
     network = build_network(model, dataset)
     assert network.name == "chosen"
     assert network.count_params() == (4 * 5 * 7 + 7) + (7 * 3 + 3)
+    assert capsys.readouterr() == ("", "hello\n")  # stdout may be read as JSON
 
 
 @pytest.mark.parametrize(
