@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.errors import PipelineError
+from pipeline.resources import resource
 from pipeline.run import Run, Stage
 from pipeline.target import MODEL, Target
 from pipeline.training_stages import READING, packages
@@ -112,7 +114,7 @@ GENERATE = Stage(
         __version__,
     ),
     code=(*COMPILING, "pipeline.golden", "pipeline.inputs"),
-    resources=("templates",),
+    resources=("templates/aot", "templates/tflm", "templates/model_info.h.j2"),
     versions=packages("Jinja2", "ai-edge-litert", "numpy", "tflite_micro"),
     execute=_generate,
     summary=_generate_summary,
@@ -156,7 +158,9 @@ def _build_versions(target: Target) -> Mapping[str, str]:
         return {}
     if target.board.kind == "board":  # PlatformIO brings the compiler that platformio.ini pins
         return packages("platformio")(target)
-    compiler = "gcc" if target.board.kind == "host" else "arm-none-eabi-gcc"
+    platform = resource("platforms") / "path_gcc" / "boards" / f"{target.board.id}.json"
+    prefix = json.loads(platform.read_text(encoding="utf-8"))["build"]["toolchain_prefix"]
+    compiler = f"{prefix}gcc"
     return {**packages("platformio", "SCons")(target), compiler: program_version(compiler)}
 
 
