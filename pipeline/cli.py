@@ -3,123 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline import __version__
+from pipeline.cli_options import Options, common_options
 from pipeline.errors import OutputsDifferError, PipelineError
 
 if TYPE_CHECKING:
     from pipeline.run import Run
-    from pipeline.target import Overrides, Target
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from pipeline.target import Target
 
 INTERRUPTED = 130
 
 _EXIT_CODES = """
 Exit codes: 0 done; 1 an error; 2 wrong usage; 3 does not fit the board; 4 outputs differ from TFLM.
 """
-
-
-@dataclass(frozen=True)
-class Options:
-    """The common options of one command."""
-
-    overrides: Overrides
-    output_dir: Path | None
-    as_json: bool
-    quiet: bool
-    force: bool
-
-
-class _Samples(click.ParamType[int | str]):
-    name = "N|all"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> int | str:
-        if value == "all":
-            return "all"
-        if str(value).isdigit() and 1 <= int(value) <= 10_000_000:
-            return int(value)
-        return self.fail(f"{value!r} is neither a number from 1 on nor 'all'", param, context)
-
-
-class _BoardId(click.ParamType[str]):
-    name = "ID"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> str:
-        from pipeline.boards import board
-
-        try:
-            return board(str(value)).id
-        except PipelineError as error:
-            return self.fail(str(error), param, context)
-
-
-def _common_options(samples: bool = False, port: bool = False) -> Callable[[F], F]:
-    """The options that all commands on a source have, as one `options`."""
-    parameters = [
-        click.option("--board", type=_BoardId(), help="Board id (see `mcu-pipeline boards`)."),
-        click.option("--runtime", type=click.Choice(["tflm", "aot"]), help="Inference runtime."),
-        click.option(
-            "--optimize",
-            type=click.Choice(["balanced", "latency", "flash", "ram"]),
-            help="What the aot runtime's code minimises; default balanced.",
-        ),
-        click.option(
-            "--output-dir",
-            type=click.Path(file_okay=False, path_type=Path),
-            metavar="DIR",
-            help="Run folder; default runs/<name>-<board>-<runtime>.",
-        ),
-        click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of all randomness."),
-        click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout."),
-        click.option("--quiet", is_flag=True, help="No progress on stderr."),
-        click.option("--force", is_flag=True, help="Do it again although nothing has changed."),
-    ]
-    if samples:
-        text = "Test images to send to the device."
-        parameters.append(click.option("--samples", type=_Samples(), help=text))
-    if port:
-        text = "A board's serial port; default auto, which looks for its USB id."
-        parameters.append(click.option("--port", metavar="auto|PATH|socket://...", help=text))
-
-    def decorate(command: F) -> F:
-        def with_options(
-            board: str | None,
-            runtime: Any,
-            optimize: Any,
-            output_dir: Path | None,
-            seed: int | None,
-            as_json: bool,
-            quiet: bool,
-            force: bool,
-            samples: Any = None,
-            port: str | None = None,
-            **others: Any,
-        ) -> None:
-            from pipeline.target import Overrides
-
-            overrides = Overrides(board, runtime, seed, samples, optimize, port)
-            command(Options(overrides, output_dir, as_json, quiet, force), **others)
-
-        with_options.__name__ = command.__name__
-        with_options.__doc__ = command.__doc__
-        decorated: Any = with_options
-        for parameter in reversed(parameters):
-            decorated = parameter(decorated)
-        return decorated  # type: ignore[no-any-return]
-
-    return decorate
 
 
 @click.group(epilog=_EXIT_CODES, context_settings={"max_content_width": 100})
@@ -136,7 +39,7 @@ _source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 
 @cli.command("run")
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_common_options(samples=True, port=True)
+@common_options(samples=True, port=True)
 def run_command(options: Options, spec: Path) -> None:
     """Train, convert, build, flash a board, benchmark what SPEC describes, and report."""
     from pipeline import stages
@@ -164,7 +67,7 @@ def _stage_command(
     """
 
     @_source
-    @_common_options(port=port)
+    @common_options(port=port)
     def command(options: Options, source: Path) -> None:
         from pipeline import stages as known
 
@@ -198,7 +101,7 @@ _stage_command(
 
 @cli.command("analyze")
 @_source
-@_common_options()
+@common_options()
 def analyze_command(options: Options, source: Path) -> None:
     """Show what every layer costs."""
     from pipeline import stages
@@ -230,7 +133,7 @@ def analyze_command(options: Options, source: Path) -> None:
 
 @cli.command("benchmark")
 @_source
-@_common_options(samples=True, port=True)
+@common_options(samples=True, port=True)
 def benchmark_command(options: Options, source: Path) -> None:
     """Time a model on its device, compare its outputs with TFLM, and report."""
     from pipeline import stages
@@ -260,7 +163,7 @@ def benchmark_command(options: Options, source: Path) -> None:
     help="Write the device's outputs as y0, y1, ...",
 )
 @click.option("--per-layer", is_flag=True, help="Name the first layer that differs.")
-@_common_options(port=True)
+@common_options(port=True)
 def validate_command(
     options: Options, source: Path, inputs: str, save_outputs: Path | None, per_layer: bool
 ) -> None:
@@ -286,7 +189,7 @@ def validate_command(
 
 @cli.command("report")
 @_source
-@_common_options()
+@common_options()
 def report_command(options: Options, source: Path) -> None:
     """Write report.json, report.md and report.html of a run anew."""
     from pipeline import stages
