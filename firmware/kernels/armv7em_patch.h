@@ -1,0 +1,75 @@
+/* Patches of activations for the tile kernels rendered from templates/aot/armv7em/tile.j2, which
+ * says what X and U are. For Armv7E-M alone. */
+#ifndef ARMV7EM_PATCH_H
+#define ARMV7EM_PATCH_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum {
+  STEP_INPUTS = 4, /* activations in a word */
+  TILE_PIXELS = 3,
+  PAIR_BIASES = 2
+};
+
+/* What a tile kernel reads; offsets are known to its assembly. */
+typedef struct {
+  int32_t steps;          /* words X of a pixel */
+  int32_t stream_bytes;   /* of all pairs of channels to compute */
+  int32_t output_stride;  /* bytes from pixel to pixel */
+  int32_t pair_bytes;     /* of the stream */
+} tile_shape;
+
+/* constants: requantization words of a channel. An odd last channel is left to last_pair(). */
+static inline tile_shape shape_of(int32_t inputs, int32_t channels, int32_t constants) {
+  const int32_t steps = (inputs + STEP_INPUTS - 1) / STEP_INPUTS;
+  const int32_t pair_bytes = 8 * (1 + steps + constants);
+  return (tile_shape){steps, channels / 2 * pair_bytes, channels, pair_bytes};
+}
+
+/* The last two of an odd number of channels, whose part of the stream follows the others'. */
+static inline tile_shape last_pair(const tile_shape *shape) {
+  return (tile_shape){shape->steps, shape->pair_bytes, shape->output_stride, shape->pair_bytes};
+}
+
+static inline const int32_t *end_of(const int32_t *stream, const tile_shape *shape) {
+  return (const int32_t *)((const char *)stream + shape->stream_bytes);
+}
+
+/* Stores X and U of four activations at any address. */
+static inline void expand_word(const int8_t *x, int32_t *patch) {
+  uint32_t word;
+  uint32_t crossed;
+  memcpy(&word, x, sizeof word);
+  word ^= 0x00800080;
+  __asm__("uxtb16 %0, %1, ror #16" : "=r"(crossed) : "r"(word));
+  patch[0] = (int32_t)word;
+  patch[1] = (int32_t)crossed;
+}
+
+/* X and U of `steps` words of one pixel, at least 1; `pixels` is how many share the patch. */
+static inline int32_t *expand(const int8_t *x, int32_t steps, int32_t *patch, int32_t pixels) {
+  do {
+    expand_word(x, patch);
+    x += STEP_INPUTS;
+    patch += 2 * pixels;
+  } while (--steps != 0);
+  return patch;
+}
+
+/* A whole tile: three pixels of `size` bytes, one after the other. */
+static inline void expand_3(const int8_t *x, int32_t size, int32_t steps, int32_t *patch) {
+  const int8_t *x1 = x + size;
+  const int8_t *x2 = x1 + size;
+  do {
+    expand_word(x, patch);
+    expand_word(x1, patch + 2);
+    expand_word(x2, patch + 4);
+    x += STEP_INPUTS;
+    x1 += STEP_INPUTS;
+    x2 += STEP_INPUTS;
+    patch += 2 * TILE_PIXELS;
+  } while (--steps != 0);
+}
+
+#endif

@@ -1,0 +1,143 @@
+"""Weights for the multiply instructions of Armv7E-M, four to a word.
+
+Four activations q0..q3 are a word X whose even bytes have their sign bits flipped; its halves are
+q0 + 128 + 256 q1 and q2 + 128 + 256 q3. Four weights are a word R with the halves -256 w0 + w1 and
+256 w2 - w3. With S = SXTB16(R) and U = UXTB16(X, ROR 16), SMLSD(X, S) + SMLSDX(U, R) is
+256 (w0 (q0 + 128) + w1 q1 + w2 (q2 + 128) + w3 q3): what the low bytes of the halves add is
+cancelled crosswise. One extension serves four activations and one four weights, where plain
+SMLAD takes two each. templates/aot/armv7em/tile.j2 has the instructions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.aot.armv7em import requantization
+from pipeline.aot.armv7em.requantization import Requantization
+from pipeline.aot.program import ConstArray
+
+STEP_INPUTS = 4  # activations in a word
+_INT8_MIN, _INT8_MAX = -128, 127
+_SUM_LIMIT = 1 << (requantization.SUM_BITS - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLayer:
+    """Constants of one matrix layer for the tile kernels.
+
+    Attributes:
+        stream: int32, for every pair of output channels two biases, the words R of both channels
+            in turn for every step, and the requantization constants of both channels. An odd
+            number of channels ends with a pair that repeats the channel before the last.
+        steps: words R of one channel.
+        signed: whether negative sums need an offset of their own.
+        shift: last shift of the requantization, an immediate of the kernel.
+    """
+
+    stream: ConstArray
+    steps: int
+    signed: bool
+    shift: int
+
+    @property
+    def variant(self) -> str:
+        """Names the kernels that fit: everything they have as immediates."""
+        return f"{'signed' if self.signed else 'relu'}{self.shift}"
+
+
+def pack(
+    weights: npt.NDArray[np.int8],
+    bias: npt.NDArray[np.int64],
+    multipliers: npt.NDArray[np.int32],
+    shifts: npt.NDArray[np.int8],
+    output_zero_point: int,
+) -> PackedLayer | None:
+    """Packs a layer; None where the arithmetic would not be exact.
+
+    Args:
+        weights: (output channels, inputs).
+        bias: (output channels,), with the input's zero point folded in.
+        multipliers, shifts: (output channels,), as for the portable kernels.
+    """
+    if weights.shape[0] < 2 or int(weights.min()) == _INT8_MIN:
+        return None
+    values = weights.astype(np.int64)
+    sums = sum_bounds(values, bias)
+    if int(sums[0].min()) < -_SUM_LIMIT or int(sums[1].max()) >= _SUM_LIMIT:
+        return None
+    constants = requantization.fit(multipliers, shifts, output_zero_point, sums)
+    if constants is None:
+        return None
+    steps = -(-values.shape[1] // STEP_INPUTS)
+    stream = _stream(values, bias, steps, constants)
+    return PackedLayer(
+        ConstArray("stream", stream), steps, constants.negative_steps is not None, constants.shift
+    )
+
+
+def sum_bounds(
+    weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Smallest and largest sum of each output channel over all int8 inputs."""
+    positive = np.maximum(weights, 0).sum(axis=1)
+    negative = np.minimum(weights, 0).sum(axis=1)
+    return (
+        bias + positive * _INT8_MIN + negative * _INT8_MAX,
+        bias + positive * _INT8_MAX + negative * _INT8_MIN,
+    )
+
+
+def _stream(
+    weights: npt.NDArray[np.int64],
+    bias: npt.NDArray[np.int64],
+    steps: int,
+    constants: Requantization,
+) -> npt.NDArray[np.int32]:
+    channels, inputs = weights.shape
+    padded = np.zeros((channels, steps * STEP_INPUTS), np.int64)
+    padded[:, :inputs] = weights
+    w0, w1, w2, w3 = np.moveaxis(padded.reshape(channels, steps, STEP_INPUTS), 2, 0)
+    words = ((w1 - 256 * w0) & 0xFFFF) | (((256 * w2 - w3) & 0xFFFF) << 16)
+    start = (bias - 128 * (w0 + w2).sum(axis=1)) << 8
+    requantize = [constants.multipliers, constants.offsets]
+    if constants.negative_steps is not None:
+        requantize.append(constants.negative_steps)
+    firsts = [*range(0, channels - 1, 2), *([channels - 2] if channels % 2 else [])]
+    parts: list[npt.NDArray[np.int64]] = []
+    for first in firsts:
+        pair = slice(first, first + 2)
+        parts += [start[pair], words[pair].T.ravel(), np.stack(requantize, axis=1)[pair].ravel()]
+    return np.concatenate(parts).astype(np.uint32).view(np.int32)
+
+
+def template_values(packed: PackedLayer) -> tuple[tuple[str, int | str], ...]:
+    """What templates/aot/armv7em/tile.j2 depends on."""
+    return (
+        ("signed", int(packed.signed)),
+        ("shift", packed.shift),
+        ("variant", packed.variant),
+        ("constants", 3 if packed.signed else 2),
+    )
+
+
+def instructions(packed: PackedLayer, pixels: int, channels: int, gather: int) -> int:
+    """Estimate for all tiles, from the instructions of templates/aot/armv7em/tile.j2.
+
+    Args:
+        gather: instructions to fill the patch of one pixel.
+    """
+    pairs = -(-channels // 2)
+    extra = 2 if packed.signed else 0  # for every output
+    tile = 18 * packed.steps + 3 * -(-packed.steps // 4) + 30 + 6 * extra
+    single = 8 * packed.steps + 22 + 2 * extra
+    tiles, rest = divmod(pixels, 3)
+    return tiles * (pairs * tile + 60) + rest * (pairs * single + 50) + pixels * gather
+
+
+def code_bytes(packed: PackedLayer, tiled: bool) -> int:
+    """Machine code of the tile kernels."""
+    extra = 8 if packed.signed else 0  # for every output
+    return 196 + 2 * extra + (496 + 6 * extra if tiled else 0)

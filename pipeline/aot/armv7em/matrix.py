@@ -1,0 +1,57 @@
+"""fully_connected_s8 (dense layers, pointwise convolutions) through the tile kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.aot.armv7em import cross_cancel
+from pipeline.aot.armv7em.params import array, full_int8_range, integer
+from pipeline.aot.cost import Candidate
+from pipeline.aot.program import KernelCall, RenderedKernel
+
+FAMILY = "armv7em_matrix_s8"
+TILE_PIXELS = 3
+_PARAMS_BYTES = 16
+
+
+def candidate(call: KernelCall) -> Candidate | None:
+    """The call through the tile kernels, or None where they are not proved exact for it."""
+    if call.kernel != "fully_connected_s8" or not full_int8_range(call):
+        return None
+    rows, inputs = integer(call, "rows"), integer(call, "input_size")
+    outputs = integer(call, "output_size")
+    packed = cross_cancel.pack(
+        array(call, "weights").reshape(outputs, inputs),
+        array(call, "bias").astype(np.int64),
+        array(call, "multipliers"),
+        array(call, "shifts"),
+        integer(call, "output_zero_point"),
+    )
+    if packed is None:
+        return None
+    tiled = rows >= TILE_PIXELS
+    scratch = packed.steps * 8 * (TILE_PIXELS if tiled else 1)
+    new = KernelCall(
+        f"{FAMILY}_{'' if tiled else 'row_'}{packed.variant}",
+        {
+            "rows": rows,
+            "input_size": inputs,
+            "output_size": outputs,
+            "stream": packed.stream,
+        },
+        call.inputs,
+        call.outputs,
+        scratch_bytes=scratch,
+        family=FAMILY,
+        rendered=RenderedKernel(
+            "armv7em/matrix_s8.c.j2", (*cross_cancel.template_values(packed), ("tiled", int(tiled)))
+        ),
+    )
+    return Candidate(
+        (new,),
+        instructions=cross_cancel.instructions(packed, rows, outputs, packed.steps * 5),
+        code_bytes=cross_cancel.code_bytes(packed, tiled) + (264 if tiled else 140),
+        const_bytes=int(packed.stream.data.nbytes) + _PARAMS_BYTES,
+        scratch_bytes=scratch,
+        reason="Armv7E-M: 4 products in 2 instructions, exact in 24 bits for these weights",
+    )

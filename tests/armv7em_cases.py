@@ -1,0 +1,78 @@
+"""Random portable kernel calls whose outputs use the whole of int8."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from armv7em_image import activation
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall, int32_array
+from pipeline.fixed_point import quantize_multiplier
+
+_INT8_DEVIATION = 73.9  # standard deviation of uniform int8
+
+
+def channel_params(
+    rng: np.random.Generator,
+    rows: npt.NDArray[np.int8],
+    zero_point: int,
+    folded_zero_point: int = 0,
+) -> dict[str, FieldValue]:
+    """bias, multipliers and shifts of output channels with the weights rows (channels, inputs).
+
+    Args:
+        zero_point: of the output.
+        folded_zero_point: of the input, where the kernel does not take it from the bias.
+    """
+    weights = rows.astype(np.float64)
+    spread = _INT8_DEVIATION * np.sqrt((weights**2).sum(axis=1)) + 1
+    factors = (
+        rng.uniform(20, 60) / spread * 2.0 ** rng.uniform(-rng.choice([0, 1, 3]), 0, len(rows))
+    )
+    quantized = [quantize_multiplier(min(float(f), 0.99)) for f in factors]
+    centre = (0.5 + folded_zero_point) * weights.sum(axis=1)
+    if zero_point == -128:
+        centre += spread * 0.5
+    bias = np.round(centre + rng.normal(0, 0.5, len(rows)) * spread)
+    return {
+        "bias": int32_array("bias", bias.astype(np.int32)),
+        "multipliers": int32_array("multipliers", [m for m, _ in quantized]),
+        "shifts": ConstArray("shifts", np.array([s for _, s in quantized], np.int8)),
+    }
+
+
+def draw_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    """Uniform, small or extreme int8 above -128."""
+    kind = rng.integers(4)
+    if kind == 0:
+        return rng.choice(np.array([-127, 127], np.int8), shape)
+    if kind == 1:
+        return np.clip(np.round(rng.normal(0, 20, shape)), -127, 127).astype(np.int8)
+    return rng.integers(-127, 128, shape).astype(np.int8)
+
+
+def matrix_call(
+    rng: np.random.Generator, rows: int, inputs: int, outputs: int, zero_point: int
+) -> KernelCall:
+    """fully_connected_s8."""
+    weights = draw_weights(rng, (outputs, inputs))
+    return KernelCall(
+        "fully_connected_s8",
+        {
+            "rows": rows,
+            "input_size": inputs,
+            "output_size": outputs,
+            "output_zero_point": zero_point,
+            "output_low": -128,
+            "output_high": 127,
+            "weights": ConstArray("weights", weights),
+            **channel_params(rng, weights, zero_point),
+        },
+        (activation(rows, inputs),),
+        (activation(rows, outputs),),
+    )
+
+
+def zero_point(rng: np.random.Generator) -> int:
+    """Of an output: half of them -128, as after ReLU; both ends of int8."""
+    return int(rng.choice([-128, -128, -128, 0, 127, -5, 77]))

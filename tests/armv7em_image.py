@@ -1,0 +1,235 @@
+"""Kernel calls beside their Armv7E-M candidates, many in one emulated image, canaries around all.
+
+Every case runs the portable call and its candidate on the same random input, with an input and an
+output at any address, and compares every byte and every canary on the emulated core.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernel_image import ARM_FLAGS, C_FLAGS
+from pipeline.aot.cost import Candidate
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall
+from pipeline.boards import board
+from pipeline.codegen.aot import float_literal
+from pipeline.codegen.templates import render_template
+from pipeline.graph import DType, Quantization, Tensor
+from pipeline.resources import resource
+
+CANARY_BYTES = 16
+_STATUS = {
+    1: "another output",
+    2: "wrote before or behind the output",
+    4: "wrote beside scratch",
+    8: "changed its input",
+}
+
+_MAIN = """
+#include "port.h"
+#include <string.h>
+
+enum { CANARY = 16, AREA = %(area)d };
+static _Alignas(8) int8_t inputs[2][AREA], kept[2][AREA];
+static _Alignas(8) int8_t expected[AREA], area[AREA], scratch[AREA];
+static uint32_t state = %(seed)u;
+
+static void fill(int8_t *bytes, int count, int extreme) {
+  for (int i = 0; i < count; i++) {
+    state = state * 1664525u + 1013904223u;
+    bytes[i] = extreme == 1 ? -128 : extreme == 2 ? 127 : (int8_t)(state >> 24);
+  }
+}
+
+static int intact(const int8_t *bytes, int count) {
+  for (int i = 0; i < count; i++) {
+    if (bytes[i] != 0x5a) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+static void write_word(uint32_t word) { port_write((const uint8_t *)&word, sizeof word); }
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class KernelCase:
+    """A portable call, what replaces it, and how far from alignment its buffers are (0..3)."""
+
+    call: KernelCall
+    candidate: Candidate
+    input_offset: int = 0
+    output_offset: int = 0
+
+
+@dataclass(frozen=True)
+class KernelResult:
+    """What one case gave.
+
+    Attributes:
+        faults: what differs; empty where nothing does.
+        instructions: of the candidate.
+        portable_instructions: of the portable call.
+    """
+
+    faults: tuple[str, ...]
+    instructions: int
+    portable_instructions: int
+
+
+def activation(*shape: int) -> Tensor:
+    """An int8 tensor for a call made by hand."""
+    return Tensor(0, "", shape, DType.INT8, Quantization((1.0,), (0,)))
+
+
+def _c_value(value: FieldValue, prefix: str) -> str:
+    if value is None:
+        return "0"
+    if isinstance(value, ConstArray):
+        return f"{prefix}_{value.name}"
+    return float_literal(value) if isinstance(value, float) else f"(int32_t){value}"
+
+
+def _constants(params: Mapping[str, FieldValue], prefix: str, interface: str) -> list[str]:
+    lines = []
+    for value in params.values():
+        if isinstance(value, ConstArray):
+            text = ",".join(f"(int32_t){v}LL" for v in value.data.ravel().tolist())
+            kind = value.data.dtype.name
+            lines.append(f"static const {kind}_t {prefix}_{value.name}[] = {{{text}}};")
+    fields = ", ".join(f".{name} = {_c_value(v, prefix)}" for name, v in params.items())
+    return [*lines, f"static const {interface}_params {prefix} = {{{fields}}};"]
+
+
+def _case_lines(number: int, case: KernelCase) -> tuple[list[str], list[str]]:
+    """Declarations and statements of one case."""
+    declarations, statements = [], []
+    sizes = [t.size_bytes for t in case.call.inputs]
+    (output,) = case.call.outputs
+    begin = CANARY_BYTES + case.output_offset
+    sources = [f"inputs[{i}] + {case.input_offset}" for i in range(len(sizes))]
+    for vector in range(3):
+        body = [f"memset(inputs, 0x33, sizeof inputs); memset(area, 0x5a, {output.size + 64});"]
+        body += [f"fill({s}, {n}, {vector});" for s, n in zip(sources, sizes, strict=True)]
+        body += ["memcpy(kept, inputs, sizeof inputs);", "uint32_t begin = port_counter();"]
+        for side, calls, target in (
+            ("portable", (case.call,), "expected"),
+            ("candidate", case.candidate.calls, f"area + {begin}"),
+        ):
+            for position, call in enumerate(calls):
+                prefix = f"case{number}_{side}{position}"
+                if vector == 0:
+                    declarations += _constants(call.params, prefix, call.interface)
+                scratch = [f"scratch + {CANARY_BYTES}"] if call.scratch_bytes else []
+                if scratch:
+                    size = call.scratch_bytes
+                    body.append(f"memset(scratch, 0x5a, {size + 2 * CANARY_BYTES});")
+                    body.append("begin = port_counter();")
+                arguments = ", ".join([f"&{prefix}", *sources, target, *scratch])
+                body.append(f"{call.kernel}({arguments});")
+                if scratch:
+                    body.append("uint32_t end = port_counter(); (void)end;")
+                    body.append(
+                        f"if (!intact(scratch, CANARY) || !intact(scratch + CANARY + {size}"
+                        ", CANARY)) status |= 4;"
+                    )
+            body.append(
+                f"{side}_ticks = port_counter() - begin; begin = port_counter();"
+                if side == "portable"
+                else "candidate_ticks = "
+                + ("end" if case.candidate.scratch_bytes else "port_counter()")
+                + " - begin;"
+            )
+        size = output.size
+        body.append(f"if (memcmp(expected, area + {begin}, {size}) != 0) status |= 1;")
+        body.append(
+            f"if (!intact(area, {begin}) || !intact(area + {begin + size}, CANARY)) status |= 2;"
+        )
+        body.append("if (memcmp(kept, inputs, sizeof inputs) != 0) status |= 8;")
+        statements.append("  {\n    " + "\n    ".join(body) + "\n  }")
+    head = f"static void run{number}(void) {{\n  uint32_t status = 0, portable_ticks = 0, "
+    tail = "  write_word(status); write_word(candidate_ticks); write_word(portable_ticks);\n}"
+    return declarations, [head + "candidate_ticks = 0;", *statements, tail]
+
+
+def _prototype(call: KernelCall) -> str:
+    pointers = ", const int8_t *" * len(call.inputs) + ", int8_t *"
+    scratch = ", void *" if call.scratch_bytes else ""
+    return f"void {call.kernel}(const {call.interface}_params *{pointers}{scratch});"
+
+
+def _source(cases: Sequence[KernelCase], folder: Path, seed: int) -> Path:
+    calls = [c for case in cases for c in (case.call, *case.candidate.calls)]
+    largest = max(
+        [t.size for c in calls for t in (*c.inputs, *c.outputs)] + [c.scratch_bytes for c in calls]
+    )
+    lines = ["#include <stdint.h>"]
+    lines += [f'#include "{name}.h"' for name in sorted({call.interface for call in calls})]
+    rendered = {call.kernel: call for call in calls if call.rendered is not None}
+    for name, call in sorted(rendered.items()):
+        assert call.rendered is not None
+        text = render_template(
+            f"aot/{call.rendered.template}",
+            kernel=name,
+            interface=call.interface,
+            **dict(call.rendered.values),
+        )
+        suffix = Path(call.rendered.template.removesuffix(".j2")).suffix
+        (folder / f"{name}{suffix}").write_text(text)
+        lines.append(_prototype(call))
+    lines.append(_MAIN % {"area": largest + 4 * CANARY_BYTES + 8, "seed": seed})
+    for number, case in enumerate(cases):
+        declarations, body = _case_lines(number, case)
+        lines += declarations + body
+    lines.append("int main(void) {\n  port_init();")
+    lines += [f"  run{number}();" for number in range(len(cases))]
+    lines.append("  port_halt(0);\n}")
+    path = folder / "cases.c"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run_cases(cases: Sequence[KernelCase], folder: Path, seed: int = 1) -> list[KernelResult]:
+    """Results of all cases, three input vectors each: random, all -128, all 127."""
+    source = _source(cases, folder, seed)
+    firmware = resource("firmware")
+    port = firmware / "ports" / "qemu_mps2"
+    image = folder / "cases.elf"
+    command = ["arm-none-eabi-gcc", *C_FLAGS, *ARM_FLAGS, f"-I{folder}"]
+    command += [f"-I{firmware / name}" for name in ("include", "kernels")] + [f"-I{port}"]
+    command += ["-T", str(port / "nano33ble_sim.ld"), "-nostartfiles", "--specs=nosys.specs"]
+    kernels = sorted({c.call.kernel for c in cases})
+    sources = [str(firmware / "kernels" / f"{name}.c") for name in kernels]
+    sources += [str(path) for path in sorted(folder.glob("armv7em_*"))]
+    sources += [str(path) for path in sorted(port.glob("*.c"))]
+    command += ["-Wl,--gc-sections", str(source), *sources, "-lm", "-o", str(image)]
+    subprocess.run(command, check=True)
+    nano = board("nano33ble_sim")
+    assert nano.emulator is not None
+    done = subprocess.run(
+        nano.emulator.arguments(image), stdout=subprocess.PIPE, check=True, timeout=600
+    )
+    words = np.frombuffer(done.stdout, np.uint32).reshape(-1, 3)
+    assert len(words) == len(cases), done.stdout[-100:]
+    return [
+        KernelResult(
+            tuple(text for bit, text in _STATUS.items() if status & bit),
+            _instructions(nano, candidate),
+            _instructions(nano, portable),
+        )
+        for status, candidate, portable in words.tolist()
+    ]
+
+
+def _instructions(nano: Any, ticks: int) -> int:
+    count = nano.counter.instructions(ticks)
+    assert count is not None
+    return int(count)

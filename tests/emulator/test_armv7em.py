@@ -1,0 +1,59 @@
+"""Armv7E-M kernels against their portable twins: the same bytes, nothing else written.
+
+MCU_PIPELINE_CASES multiplies the number of random cases.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import armv7em_cases as draw
+from armv7em_image import KernelCase, run_cases
+from pipeline.aot.armv7em import candidates
+from pipeline.aot.program import KernelCall
+
+CASES = 120 * int(os.environ.get("MCU_PIPELINE_CASES", "1"))
+CASES_PER_IMAGE = 120
+
+pytestmark = pytest.mark.emulator
+
+
+def random_matrix(rng: np.random.Generator) -> KernelCall:
+    return draw.matrix_call(
+        rng,
+        rows=int(rng.choice([1, 1, 2, 3, 4, 5, 6, 7])),
+        inputs=int(rng.choice([1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 20, 27, 33, 64, 100])),
+        outputs=int(rng.choice([2, 2, 3, 4, 5, 7, 8, 10, 17])),
+        zero_point=draw.zero_point(rng),
+    )
+
+
+DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {"matrix": random_matrix}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_same_bytes_as_the_portable_kernel(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    drawn = 0
+    for image in range(CASES // CASES_PER_IMAGE):
+        cases: list[KernelCase] = []
+        while len(cases) < CASES_PER_IMAGE:
+            call = DRAWS[name](rng)
+            drawn += 1
+            offsets = rng.integers(0, 4, 2)
+            cases += [
+                KernelCase(call, candidate, int(offsets[0]), int(offsets[1]))
+                for candidate in candidates(call)
+            ]
+            assert drawn < 4 * CASES, "most calls have no candidate"
+        folder = tmp_path / str(image)
+        folder.mkdir()
+        for number, result in enumerate(run_cases(cases, folder, seed=image)):
+            call = cases[number].call
+            shown = {k: v for k, v in call.params.items() if isinstance(v, int)}
+            assert not result.faults, f"case {number} {call.kernel} {shown}: {result.faults}"
