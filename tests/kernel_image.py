@@ -5,8 +5,10 @@ The same image runs on the host (under ASan and UBSan) and in QEMU: `firmware/po
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,16 +116,33 @@ def generate(cases: Sequence[Case], folder: Path) -> Path:
     return main
 
 
-def _sources(port: str) -> list[str]:
-    firmware = resource("firmware")
-    found = [*firmware.glob("kernels/*.c"), *firmware.glob(f"ports/{port}/*.c")]
-    return [str(path) for path in sorted(found)]
+# Kept until the process ends: every test of a process links the same objects.
+_objects_folder = tempfile.TemporaryDirectory(prefix="kernel-objects-")
 
 
-def _includes(folder: Path, port: str) -> list[str]:
+@functools.cache
+def _objects(compiler: tuple[str, ...], port: str) -> list[str]:
+    """Kernels and port, compiled once per process."""
     firmware = resource("firmware")
-    folders = [folder, firmware / "include", firmware / "kernels", firmware / "ports" / port]
+    folder = Path(_objects_folder.name) / port
+    folder.mkdir()
+    sources = [*firmware.glob("kernels/*.c"), *firmware.glob(f"ports/{port}/*.c")]
+    subprocess.run(
+        [*compiler, *_includes(port), "-c", *map(str, sorted(sources))], cwd=folder, check=True
+    )
+    return [str(path) for path in sorted(folder.glob("*.o"))]
+
+
+def _includes(port: str) -> list[str]:
+    firmware = resource("firmware")
+    folders = [firmware / "include", firmware / "kernels", firmware / "ports" / port]
     return [f"-I{path}" for path in folders]
+
+
+def _link(compiler: tuple[str, ...], port: str, main: Path, image: Path, *flags: str) -> None:
+    sources = [str(main), *_objects(compiler, port)]
+    command = [*compiler, f"-I{main.parent}", *_includes(port), *flags, *sources]
+    subprocess.run([*command, "-lm", "-o", str(image)], check=True)
 
 
 def _parse(cases: Iterable[Case], content: bytes) -> list[list[Arrays]]:
@@ -150,14 +169,11 @@ def _input_bytes(cases: Iterable[Case]) -> bytes:
 
 def run_in_qemu(cases: Sequence[Case], folder: Path) -> list[list[Arrays]]:
     """Outputs [case][vector] of the kernels compiled for the emulated Nano 33 BLE."""
-    main = generate(cases, folder)
     image = folder / "cases.elf"
     script = resource("firmware") / "ports" / "qemu_mps2" / "nano33ble_sim.ld"
-    command = ["arm-none-eabi-gcc", *C_FLAGS, *ARM_FLAGS, *_includes(folder, "qemu_mps2")]
-    command += ["-T", str(script), "-nostartfiles", "--specs=nosys.specs", "-Wl,--gc-sections"]
-    subprocess.run(
-        [*command, str(main), *_sources("qemu_mps2"), "-lm", "-o", str(image)], check=True
-    )
+    flags = ["-T", str(script), "-nostartfiles", "--specs=nosys.specs", "-Wl,--gc-sections"]
+    compiler = ("arm-none-eabi-gcc", *C_FLAGS, *ARM_FLAGS)
+    _link(compiler, "qemu_mps2", generate(cases, folder), image, *flags)
     emulator = board("nano33ble_sim").emulator
     assert emulator is not None
     done = subprocess.run(
@@ -172,10 +188,8 @@ def run_in_qemu(cases: Sequence[Case], folder: Path) -> list[list[Arrays]]:
 
 def run_on_host(cases: Sequence[Case], folder: Path) -> list[list[Arrays]]:
     """Outputs [case][vector] of the kernels compiled for the host with sanitizers."""
-    main = generate(cases, folder)
     image = folder / "cases"
-    command = ["gcc", *C_FLAGS, *HOST_FLAGS, *_includes(folder, "host"), str(main)]
-    subprocess.run([*command, *_sources("host"), "-lm", "-o", str(image)], check=True)
+    _link(("gcc", *C_FLAGS, *HOST_FLAGS), "host", generate(cases, folder), image)
     done = subprocess.run(
         [str(image)], input=_input_bytes(cases), stdout=subprocess.PIPE, check=True, timeout=120
     )
