@@ -48,9 +48,9 @@ def arena_buffers(program: Program) -> tuple[Buffer, ...]:
     """Everything that has a place of its own in the arena, in order of the first step."""
     graph, steps, memory = program.graph, program.steps, program.memory
     names = {tensor: f"input {index}" for index, tensor in enumerate(graph.inputs)}
+    writers = {tensor.index: _title(op) for op in graph.operators for tensor in op.outputs}
     for step in steps:
-        for tensor in step.written:
-            names.setdefault(tensor, f"rows within {_title(step.operators[0])}")
+        names |= {tensor: f"rows of {writers[tensor.index]}" for tensor in step.written}
     for op in graph.operators:
         names |= {tensor: _title(op) for tensor in op.outputs}
     buffers = []
@@ -147,7 +147,8 @@ def place(
     Args:
         leads: (output, input) -> bytes: these two may overlap where the output begins at least
             that many bytes before the input; multiples of ALIGNMENT_BYTES.
-        search: how many placements the depth-first search may try; 0 for the greedy orders alone.
+        search: how many placements the depth-first search may try; 0 for the greedy orders alone
+            and little more, to compare programs.
     """
     return _OrderSearch(lifetimes, leads or {}, search).run()
 
@@ -156,8 +157,10 @@ class _OrderSearch:
     """The smallest plan seen so far, and ways to look for a smaller one."""
 
     _PROMOTIONS = 50
+    _QUICK_PROMOTIONS = 3
     _GREEDY: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
         lambda b: (-b.size_bytes, b.first),
+        lambda b: (-b.last, -b.first),  # an output that shares memory begins before its input
         lambda b: (b.first, -b.size_bytes),
         lambda b: (b.first - b.last, -b.size_bytes),
         lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
@@ -193,7 +196,7 @@ class _OrderSearch:
 
     def _promote_topmost(self, order: list[int]) -> None:
         """First fit in `order`, then again and again with the topmost buffer placed first."""
-        for _ in range(self._PROMOTIONS):
+        for _ in range(self._PROMOTIONS if self._budget else self._QUICK_PROMOTIONS):
             if self._extent == self._bound or not order:
                 return
             offsets = [-1] * len(order)
