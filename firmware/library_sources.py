@@ -1,27 +1,26 @@
 """PlatformIO pre-script: builds TFLM's Arduino library where there is no Arduino."""
 
+import os
 import subprocess
 import sys
 
 Import("env")  # noqa: F821 (defined by SCons)
 
 COMPILER = "arm-none-eabi-g++"
+HEADERS_PACKAGE = "libstdc++-arm-none-eabi-dev"
 
 
-def has_cpp_library():
-    """Debian packages the C++ library apart from the compiler."""
-    command = [COMPILER, "-print-file-name=libstdc++.a"]
+def has_cpp_headers():
+    """Debian packages the C++ library apart from the compiler. Nothing of it is linked."""
+    command = [COMPILER, "-x", "c++", "-E", "-include", "new", os.devnull]
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        return subprocess.run(command, capture_output=True).returncode == 0
     except FileNotFoundError:
         return True  # the platform says what is missing
-    return "/" in done.stdout
 
 
-if not has_cpp_library():
-    sys.stderr.write(
-        f"Error: {COMPILER} has no C++ library: apt install libstdc++-arm-none-eabi-newlib\n"
-    )
+if not has_cpp_headers():
+    sys.stderr.write(f"Error: {COMPILER} has no C++ headers: apt install {HEADERS_PACKAGE}\n")
     env.Exit(1)  # noqa: F821
 
 
