@@ -14,6 +14,7 @@ INPUT_BYTES = OUTPUT_BYTES = 4 + VECTOR_BYTES
 ARENA_BYTES = INPUT_BYTES + OUTPUT_BYTES
 SHA256 = bytes(range(32))
 LOOP_INSTRUCTIONS = 3  # of one pass through step 1's loop on Cortex-M4
+SCALAR_LOOP_INSTRUCTIONS = 2  # on RISC-V and Xtensa
 
 _INFO = f"""
 #define MODEL_NAME "scripted"
@@ -46,6 +47,8 @@ DECLARATIONS
 static void loop(uint32_t passes) {
 #ifdef __arm__
   __asm__ volatile("1: nop\\n subs %0, #1\\n bne 1b\\n" : "+r"(passes) : : "cc");
+#elif defined __riscv || defined __XTENSA__
+  __asm__ volatile("1: addi %0, %0, -1\\n bnez %0, 1b\\n" : "+r"(passes));
 #else
   for (volatile uint32_t i = 0; i < passes; i++) {}
 #endif

@@ -4,6 +4,7 @@
 #   tools/setup.sh              compilers, emulator, .venv; about a tenth of a second when all is there
 #   tools/setup.sh mnist        the same, then real MNIST into the user's cache folder
 #   tools/setup.sh browser      the same, then Chromium, for the tests of report.html
+#   tools/setup.sh emulators    the same, then compilers and emulators of the ESP32-class boards
 #
 # Exit codes: 0 all there, 1 something cannot be had (one line says what and how to get it).
 set -euo pipefail
@@ -140,11 +141,24 @@ install_browser() {
         say "going on without chromium: the tests of report.html will be skipped"
 }
 
+# The boards esp32c3_sim and esp32_sim; nothing else needs them.
+install_emulators() {
+    local missing=()
+    command -v riscv64-unknown-elf-gcc >/dev/null ||
+        missing+=(gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf)
+    command -v xtensa-lx106-elf-gcc >/dev/null ||
+        missing+=(gcc-xtensa-lx106 picolibc-xtensa-lx106-elf)
+    command -v qemu-system-riscv32 >/dev/null && command -v qemu-system-xtensa >/dev/null ||
+        missing+=(qemu-system-misc)
+    [[ ${#missing[@]} -eq 0 ]] || apt_install "${missing[@]}"
+}
+
 install_system_packages
 install_python_packages
 case ${1-} in
 "") ;;
 mnist) fetch_mnist ;;
 browser) install_browser ;;
+emulators) install_emulators ;;
 *) fail "unknown argument: $1" ;;
 esac

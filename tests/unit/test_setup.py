@@ -252,6 +252,20 @@ def test_a_browser_is_installed_once_and_not_insisted_on(machine: Machine) -> No
     assert stderr.endswith("going on without chromium: the tests of report.html will be skipped\n")
 
 
+def test_emulators_take_only_the_packages_that_are_missing(machine: Machine) -> None:
+    machine.install_everything()
+    machine.setup()
+    for program in ("riscv64-unknown-elf-gcc", "qemu-system-riscv32", "qemu-system-xtensa"):
+        (machine.bin / program).write_text(NOTE)
+        (machine.bin / program).chmod(0o755)
+    code, _, calls = machine.setup("emulators")
+    packages = "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf"
+    assert (code, calls) == (0, ["apt-get update -qq", f"{APT_INSTALL} {packages}"])
+    (machine.bin / "xtensa-lx106-elf-gcc").write_text(NOTE)
+    (machine.bin / "xtensa-lx106-elf-gcc").chmod(0o755)
+    assert machine.setup("emulators")[2] == []
+
+
 def test_what_apt_said_is_shown_when_it_fails(machine: Machine) -> None:
     machine.install("id")
     (machine.bin / "apt-get").write_text("#!/usr/bin/env bash\necho E: no such package; exit 100\n")
