@@ -55,9 +55,9 @@ class Network:
         self._rng = np.random.default_rng(seed)
         self.input = self._activations(shape, 0.0, 1.0, math.sqrt(1 / 3))
 
-    def build(self, output: Activations) -> bytes:
+    def build(self, *outputs: Activations) -> bytes:
         """The .tflite file."""
-        return self._writer.build([self.input.index], [output.index])
+        return self._writer.build([self.input.index], [output.index for output in outputs])
 
     def conv(
         self,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.lowering import lower
 from pipeline.boards import board
 from pipeline.codegen.aot import render_aot
@@ -69,12 +70,15 @@ class Case:
     model: bytes
     graph: Graph
     vectors: tuple[Arrays, ...]
+    goal: Goal = PORTABLE_BALANCED
 
 
-def make_case(model: bytes, rng: np.random.Generator, vectors: int = 4) -> Case:
+def make_case(
+    model: bytes, rng: np.random.Generator, vectors: int = 4, goal: Goal = PORTABLE_BALANCED
+) -> Case:
     """A case with random inputs, the extremes of every input among them."""
     graph = read_tflite(model)
-    return Case(model, graph, tuple(_vector(graph, rng, i) for i in range(vectors)))
+    return Case(model, graph, tuple(_vector(graph, rng, i) for i in range(vectors)), goal)
 
 
 def _vector(graph: Graph, rng: np.random.Generator, number: int) -> Arrays:
@@ -102,7 +106,8 @@ def generate(cases: Sequence[Case], folder: Path) -> Path:
     for number, case in enumerate(cases):
         prefix = f"case{number}"
         sha256 = hashlib.sha256(case.model).hexdigest()
-        for name, text in render_aot(lower(case.graph), prefix, sha256, prefix).items():
+        program = lower(case.graph, case.goal)
+        for name, text in render_aot(program, prefix, sha256, prefix).items():
             (folder / name).write_text(text)
         lines += [f'#include "{prefix}_data.c"', f'#include "{prefix}.c"']
         tensors = ", ".join(
@@ -140,7 +145,8 @@ def _includes(port: str) -> list[str]:
 
 
 def _link(compiler: tuple[str, ...], port: str, main: Path, image: Path, *flags: str) -> None:
-    sources = [str(main), *_objects(compiler, port)]
+    rendered = [p for p in sorted(main.parent.glob("*.[cS]")) if not p.name.startswith("case")]
+    sources = [*map(str, (main, *rendered)), *_objects(compiler, port)]
     command = [*compiler, f"-I{main.parent}", *_includes(port), *flags, *sources]
     subprocess.run([*command, "-lm", "-o", str(image)], check=True)
 
