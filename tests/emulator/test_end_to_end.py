@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import small_models
+from emulated_boards import EMULATED
 from pipeline import firmware
 from pipeline.aot.lowering import lower
 from pipeline.benchmark import benchmark
@@ -19,7 +20,7 @@ from pipeline.inputs import load_inputs, pack
 from pipeline.tflite_reader import read_tflite
 from pipeline.validate import first_differing_step, validate
 
-BOARDS = ["host", pytest.param("nano33ble_sim", marks=pytest.mark.emulator)]
+BOARDS = ["host", *EMULATED]
 MODEL = small_models.two_headed_convnet()
 SHA256 = hashlib.sha256(MODEL).hexdigest()
 GRAPH = read_tflite(MODEL)

@@ -37,13 +37,14 @@ def test_every_runtime_of_a_board_can_be_built(board: boards.Board) -> None:
     assert (resource("firmware") / "ports" / board.port).is_dir()
 
 
-def test_linker_script_and_platform_state_the_memories_of_the_board() -> None:
-    board = boards.board("nano33ble_sim")
-    relative = platformio_ini()["env:nano33ble_sim"]["board_build.linker_script"]
+@pytest.mark.parametrize("board_id", ["nano33ble_sim", "esp32c3_sim", "esp32_sim"])
+def test_linker_script_and_platform_state_the_memories_of_the_board(board_id: str) -> None:
+    board = boards.board(board_id)
+    relative = platformio_ini()[f"env:{board_id}"]["board_build.linker_script"]
     script = resource("firmware") / relative
     lengths = re.findall(r"LENGTH = (\d+)K", script.read_text())
     assert [int(length) * 1024 for length in lengths] == [board.flash_bytes, board.ram_bytes]
-    platform = resource("platforms") / "path_gcc" / "boards" / "nano33ble_sim.json"
+    platform = resource("platforms") / "path_gcc" / "boards" / f"{board_id}.json"
     upload = json.loads(platform.read_text())["upload"]
     assert upload == {"maximum_size": board.flash_bytes, "maximum_ram_size": board.ram_bytes}
 
