@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,13 +18,13 @@ def channel_params(
     rng: np.random.Generator,
     rows: npt.NDArray[np.int8],
     zero_point: int,
-    folded_zero_point: int = 0,
+    input_zero_point: int = 0,
 ) -> dict[str, FieldValue]:
     """bias, multipliers and shifts of output channels with the weights rows (channels, inputs).
 
     Args:
         zero_point: of the output.
-        folded_zero_point: of the input, where the kernel does not take it from the bias.
+        input_zero_point: where the kernel subtracts it itself.
     """
     weights = rows.astype(np.float64)
     spread = _INT8_DEVIATION * np.sqrt((weights**2).sum(axis=1)) + 1
@@ -30,7 +32,7 @@ def channel_params(
         rng.uniform(20, 60) / spread * 2.0 ** rng.uniform(-rng.choice([0, 1, 3]), 0, len(rows))
     )
     quantized = [quantize_multiplier(min(float(f), 0.99)) for f in factors]
-    centre = (0.5 + folded_zero_point) * weights.sum(axis=1)
+    centre = (0.5 + input_zero_point) * weights.sum(axis=1)
     if zero_point == -128:
         centre += spread * 0.5
     bias = np.round(centre + rng.normal(0, 0.5, len(rows)) * spread)
@@ -76,3 +78,77 @@ def matrix_call(
 def zero_point(rng: np.random.Generator) -> int:
     """Of an output: half of them -128, as after ReLU; both ends of int8."""
     return int(rng.choice([-128, -128, -128, 0, 127, -5, 77]))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A convolution's window along one axis."""
+
+    input: int
+    kernel: int
+    stride: int
+    same: bool
+
+    @property
+    def output(self) -> int:
+        reach = self.input if self.same else self.input - self.kernel + 1
+        return -(-reach // self.stride)
+
+    @property
+    def padding(self) -> int:
+        """Before the image; SAME puts the odd one behind it."""
+        if not self.same:
+            return 0
+        return max(0, (self.output - 1) * self.stride + self.kernel - self.input) // 2
+
+
+def window_params(
+    rows: Window, columns: Window, zero_points: tuple[int, int]
+) -> dict[str, FieldValue]:
+    """Fields that conv_2d_s8 and depthwise_conv_2d_s8 share; zero points of input and output."""
+    return {
+        "stride_height": rows.stride,
+        "stride_width": columns.stride,
+        "dilation_height": 1,
+        "dilation_width": 1,
+        "padding_top": rows.padding,
+        "padding_left": columns.padding,
+        "input_zero_point": zero_points[0],
+        "output_zero_point": zero_points[1],
+        "output_low": -128,
+        "output_high": 127,
+    }
+
+
+def conv_call(
+    rng: np.random.Generator,
+    rows: Window,
+    columns: Window,
+    channels: tuple[int, int],
+    zero_points: tuple[int, int],
+    batches: int = 1,
+) -> KernelCall:
+    """conv_2d_s8; channels and zero points of input and output."""
+    inputs, outputs = channels
+    weights = draw_weights(rng, (outputs, rows.kernel, columns.kernel, inputs))
+    flat = weights.reshape(outputs, -1)
+    return KernelCall(
+        "conv_2d_s8",
+        {
+            "batches": batches,
+            "input_height": rows.input,
+            "input_width": columns.input,
+            "input_channels": inputs,
+            "output_height": rows.output,
+            "output_width": columns.output,
+            "output_channels": outputs,
+            "kernel_height": rows.kernel,
+            "kernel_width": columns.kernel,
+            "kernel_channels": inputs,
+            **window_params(rows, columns, zero_points),
+            "weights": ConstArray("weights", weights),
+            **channel_params(rng, flat, zero_points[1], zero_points[0]),
+        },
+        (activation(batches, rows.input, columns.input, inputs),),
+        (activation(batches, rows.output, columns.output, outputs),),
+    )

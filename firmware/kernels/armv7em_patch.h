@@ -21,8 +21,7 @@ typedef struct {
 } tile_shape;
 
 /* constants: requantization words of a channel. An odd last channel is left to last_pair(). */
-static inline tile_shape shape_of(int32_t inputs, int32_t channels, int32_t constants) {
-  const int32_t steps = (inputs + STEP_INPUTS - 1) / STEP_INPUTS;
+static inline tile_shape shape_of(int32_t steps, int32_t channels, int32_t constants) {
   const int32_t pair_bytes = 8 * (1 + steps + constants);
   return (tile_shape){steps, channels / 2 * pair_bytes, channels, pair_bytes};
 }
@@ -47,14 +46,13 @@ static inline void expand_word(const int8_t *x, int32_t *patch) {
   patch[1] = (int32_t)crossed;
 }
 
-/* X and U of `steps` words of one pixel, at least 1; `pixels` is how many share the patch. */
-static inline int32_t *expand(const int8_t *x, int32_t steps, int32_t *patch, int32_t pixels) {
+/* X and U of a single pixel, at least one word. */
+static inline void expand(const int8_t *x, int32_t steps, int32_t *patch) {
   do {
     expand_word(x, patch);
     x += STEP_INPUTS;
-    patch += 2 * pixels;
+    patch += 2;
   } while (--steps != 0);
-  return patch;
 }
 
 /* A whole tile: three pixels of `size` bytes, one after the other. */
@@ -70,6 +68,41 @@ static inline void expand_3(const int8_t *x, int32_t size, int32_t steps, int32_
     x2 += STEP_INPUTS;
     patch += 2 * TILE_PIXELS;
   } while (--steps != 0);
+}
+
+/* As expand, for one pixel of a tile, any number of words; returns where the next word goes. */
+static inline int32_t *expand_run(const int8_t *x, int32_t words, int32_t *patch) {
+  for (; words >= 4; words -= 4) {
+    expand_word(x, patch);
+    expand_word(x + STEP_INPUTS, patch + 2 * TILE_PIXELS);
+    expand_word(x + 2 * STEP_INPUTS, patch + 4 * TILE_PIXELS);
+    expand_word(x + 3 * STEP_INPUTS, patch + 6 * TILE_PIXELS);
+    x += 4 * STEP_INPUTS;
+    patch += 8 * TILE_PIXELS;
+  }
+  for (; words > 0; words--) {
+    expand_word(x, patch);
+    x += STEP_INPUTS;
+    patch += 2 * TILE_PIXELS;
+  }
+  return patch;
+}
+
+/* `words` times the same four activations. */
+static inline int32_t *expand_padding(uint32_t activations, int32_t words, int32_t *patch) {
+  for (; words > 0; words--) {
+    expand_word((const int8_t *)&activations, patch);
+    patch += 2 * TILE_PIXELS;
+  }
+  return patch;
+}
+
+/* From the layout of a tile to that of a single pixel. */
+static inline void keep_first_pixel(int32_t *patch, int32_t steps) {
+  for (int32_t step = 1; step < steps; step++) {
+    patch[2 * step] = patch[2 * TILE_PIXELS * step];
+    patch[2 * step + 1] = patch[2 * TILE_PIXELS * step + 1];
+  }
 }
 
 #endif

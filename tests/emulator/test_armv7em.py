@@ -33,7 +33,31 @@ def random_matrix(rng: np.random.Generator) -> KernelCall:
     )
 
 
-DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {"matrix": random_matrix}
+def random_window(rng: np.random.Generator) -> draw.Window:
+    kernel = int(rng.choice([1, 2, 3, 3, 3, 5]))
+    return draw.Window(
+        input=kernel + int(rng.integers(0, 8)),
+        kernel=kernel,
+        stride=int(rng.choice([1, 1, 2, 2, 3])),
+        same=bool(rng.integers(2)),
+    )
+
+
+def random_conv(rng: np.random.Generator) -> KernelCall:
+    return draw.conv_call(
+        rng,
+        random_window(rng),
+        random_window(rng),
+        channels=(int(rng.choice([1, 1, 2, 3, 3, 4, 5, 8, 12, 16])), int(rng.integers(2, 12))),
+        zero_points=(int(rng.choice([-128, 127, 0, 5, -3])), draw.zero_point(rng)),
+        batches=int(rng.choice([1, 1, 1, 2])),
+    )
+
+
+DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
+    "matrix": random_matrix,
+    "conv": random_conv,
+}
 
 
 @pytest.mark.parametrize("name", DRAWS)
