@@ -138,10 +138,10 @@ class _Fusion:
     def _move(self, inner: Tensor, count: int) -> KernelCall:
         key = inner, count
         if key not in self._moves:
-            rows = row_tensor(inner, count // row_bytes(inner))
-            self._moves[key] = KernelCall(
-                "move_bytes", {"count": count}, (rows,), (rows,), leads=(0,)
-            )
+            rows = count // row_bytes(inner)
+            kept, moved = row_tensor(inner, rows), row_tensor(inner, rows)
+            params = {"count": count}
+            self._moves[key] = KernelCall("move_bytes", params, (kept,), (moved,), leads=(0,))
         return self._moves[key]
 
     def _make(self, state: _State, step: RowStep, rows: RowRange) -> list[_Made]:
