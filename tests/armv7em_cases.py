@@ -152,3 +152,36 @@ def conv_call(
         (activation(batches, rows.input, columns.input, inputs),),
         (activation(batches, rows.output, columns.output, outputs),),
     )
+
+
+def depthwise_call(
+    rng: np.random.Generator,
+    rows: Window,
+    columns: Window,
+    channels: tuple[int, int],
+    zero_points: tuple[int, int],
+    batches: int = 1,
+) -> KernelCall:
+    """depthwise_conv_2d_s8; channels are the input's and the depth multiplier."""
+    inputs, multiplier = channels
+    weights = draw_weights(rng, (rows.kernel, columns.kernel, inputs * multiplier))
+    flat = np.moveaxis(weights, 2, 0).reshape(inputs * multiplier, -1)
+    return KernelCall(
+        "depthwise_conv_2d_s8",
+        {
+            "batches": batches,
+            "input_height": rows.input,
+            "input_width": columns.input,
+            "input_channels": inputs,
+            "output_height": rows.output,
+            "output_width": columns.output,
+            "depth_multiplier": multiplier,
+            "kernel_height": rows.kernel,
+            "kernel_width": columns.kernel,
+            **window_params(rows, columns, zero_points),
+            "weights": ConstArray("weights", weights),
+            **channel_params(rng, flat, zero_points[1], zero_points[0]),
+        },
+        (activation(batches, rows.input, columns.input, inputs),),
+        (activation(batches, rows.output, columns.output, inputs * multiplier),),
+    )

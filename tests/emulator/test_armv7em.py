@@ -54,9 +54,28 @@ def random_conv(rng: np.random.Generator) -> KernelCall:
     )
 
 
+def random_depthwise(rng: np.random.Generator) -> KernelCall:
+    sizes = rng.integers(1, 12, 2)
+    strides = rng.choice([1, 1, 2], 2)
+    valid = bool(min(sizes) >= 3 and rng.integers(2))
+    rows, columns = (
+        draw.Window(int(size), 3, int(stride), same=not valid)
+        for size, stride in zip(sizes, strides, strict=True)
+    )
+    return draw.depthwise_call(
+        rng,
+        rows,
+        columns,
+        channels=(int(rng.choice([1, 2, 3, 4, 5, 8])), int(rng.choice([1, 1, 1, 2, 3]))),
+        zero_points=(int(rng.choice([-128, 127, 0, 5, -3])), draw.zero_point(rng)),
+        batches=int(rng.choice([1, 1, 1, 2])),
+    )
+
+
 DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
     "matrix": random_matrix,
     "conv": random_conv,
+    "depthwise": random_depthwise,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em import conv, matrix
+from pipeline.aot.armv7em import conv, depthwise, matrix
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
 
@@ -13,5 +13,5 @@ def candidates(call: KernelCall) -> list[Candidate]:
     Every candidate has the inputs and outputs of `call`; the portable call itself is not among
     them.
     """
-    found = (family(call) for family in (matrix.candidate, conv.candidate))
+    found = (family(call) for family in (matrix.candidate, conv.candidate, depthwise.candidate))
     return [candidate for candidate in found if candidate is not None]

@@ -46,6 +46,8 @@ def candidate(call: KernelCall) -> Candidate | None:
         rendered=RenderedKernel(
             "armv7em/matrix_s8.c.j2", (*cross_cancel.template_values(packed), ("tiled", int(tiled)))
         ),
+        # The inputs of three rows are expanded before any of their outputs is written.
+        leads=(max(0, rows * (outputs - inputs)),),
     )
     return Candidate(
         (new,),

@@ -1,0 +1,126 @@
+"""3x3 kernels that see one input channel: depthwise convolution, and conv_2d_s8 on one channel."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.aot.armv7em import cross_cancel, requantization
+from pipeline.aot.armv7em.params import array, full_int8_range, integer
+from pipeline.aot.armv7em.requantization import Requantization
+from pipeline.aot.cost import Candidate
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
+
+FAMILY = "armv7em_depthwise_3x3_s8"
+_COPIED = (
+    "batches",
+    "input_height",
+    "input_width",
+    "input_channels",
+    "output_height",
+    "output_width",
+    "depth_multiplier",
+    "stride_height",
+    "stride_width",
+    "padding_top",
+    "padding_left",
+    "input_zero_point",
+)
+_TAPS = 9
+_SLACK_BYTES = 4  # a last odd output reads one activation more than it uses
+
+
+def candidate(call: KernelCall) -> Candidate | None:
+    """The call through the plane kernel, or None where it does not fit or is not proved exact."""
+    single = call.kernel == "conv_2d_s8" and integer(call, "input_channels") == 1
+    if not (single or call.kernel == "depthwise_conv_2d_s8"):
+        return None
+    if not full_int8_range(call) or not _is_3x3(call):
+        return None
+    weights = array(call, "weights").astype(np.int64)
+    # (output channels, taps); a convolution of one channel is a depthwise one with a multiplier
+    weights = weights.reshape(-1, _TAPS) if single else weights.reshape(_TAPS, -1).T
+    bias = array(call, "bias").astype(np.int64)
+    bias -= integer(call, "input_zero_point") * weights.sum(axis=1)
+    sums = cross_cancel.sum_bounds(weights, bias)
+    limit = 1 << (requantization.SUM_BITS - 1)
+    if int(sums[0].min()) < -limit or int(sums[1].max()) >= limit:
+        return None
+    constants = requantization.fit(
+        array(call, "multipliers"),
+        array(call, "shifts"),
+        integer(call, "output_zero_point"),
+        sums,
+    )
+    if constants is None:
+        return None
+    return _candidate(call, constants, _stream(weights, bias, constants))
+
+
+def _is_3x3(call: KernelCall) -> bool:
+    window = (integer(call, "kernel_height"), integer(call, "kernel_width"))
+    dilation = (integer(call, "dilation_height"), integer(call, "dilation_width"))
+    return window == (3, 3) and dilation == (1, 1) and integer(call, "stride_width") in (1, 2)
+
+
+def _stream(
+    weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], constants: Requantization
+) -> ConstArray:
+    """int32, per output channel: six pairs of weights, bias, requantization constants."""
+    rows = (256 * weights).reshape(-1, 3, 3) & 0xFFFF
+    pairs = np.stack([rows[:, :, 0] | rows[:, :, 1] << 16, rows[:, :, 1] | rows[:, :, 2] << 16], 2)
+    columns = [*pairs.reshape(-1, 6).T, bias << 8, constants.multipliers, constants.offsets]
+    if constants.negative_steps is not None:
+        columns.append(constants.negative_steps)
+    words = np.stack(columns, axis=1).astype(np.uint32)
+    return ConstArray("stream", words.ravel().view(np.int32))
+
+
+def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) -> Candidate:
+    signed = constants.negative_steps is not None
+    variant = f"{'signed' if signed else 'relu'}{constants.shift}"
+    values: dict[str, FieldValue] = dict(call.params)
+    channels = int(constants.multipliers.size)
+    values.setdefault("depth_multiplier", channels)
+    rows = (integer(call, "output_height") - 1) * integer(call, "stride_height") + 3
+    columns = (integer(call, "output_width") - 1) * integer(call, "stride_width") + 3
+    pitch = columns + columns % 2
+    scratch = 2 * rows * pitch + _SLACK_BYTES
+    params: dict[str, FieldValue] = {name: values[name] for name in _COPIED}
+    params |= {"plane_rows": rows, "plane_pitch": pitch, "stream": stream}
+    in_place = (
+        values["depth_multiplier"] == 1
+        and integer(call, "output_height") <= integer(call, "input_height")
+        and integer(call, "output_width") <= integer(call, "input_width")
+    )
+    new = KernelCall(
+        f"{FAMILY}_{variant}",
+        params,
+        call.inputs,
+        call.outputs,
+        scratch_bytes=scratch,
+        family=FAMILY,
+        rendered=RenderedKernel(
+            "armv7em/depthwise_3x3_s8.c.j2",
+            (("signed", int(signed)), ("shift", constants.shift), ("variant", variant)),
+        ),
+        leads=(0,) if in_place else (),
+    )
+    return Candidate(
+        (new,),
+        instructions=_instructions(call, channels, signed),
+        code_bytes=620 + (60 if signed else 0),
+        const_bytes=int(stream.data.nbytes) + 4 * len(params),
+        scratch_bytes=scratch,
+        reason="Armv7E-M: two outputs of a row at a time from a plane of 16 bits",
+    )
+
+
+def _instructions(call: KernelCall, channels: int, signed: bool) -> int:
+    width, height = integer(call, "output_width"), integer(call, "output_height")
+    pairs = width // 2 if integer(call, "stride_width") == 1 else 0
+    row = 18 + pairs * (27 + (9 if signed else 0)) + (width - 2 * pairs) * (19 + 4 * signed)
+    unpack = integer(call, "input_height") * (12 + 3 * integer(call, "input_width"))
+    planes = integer(call, "input_channels")
+    batches = integer(call, "batches")
+    return batches * (channels * (50 + height * row) + planes * unpack)
