@@ -62,7 +62,6 @@ class _Fusion:
         self._inner = [step.output for step in steps[:-1]]
         self._capacity = dict.fromkeys(self._inner, 0)
         self._buffers: dict[Tensor, Tensor] = {}
-        self._strips: dict[tuple[RowStep, tuple[tuple[int, int], ...]], tuple[KernelCall, ...]] = {}
         self._moves: dict[tuple[Tensor, int], KernelCall] = {}
 
     def step(self) -> Step:
@@ -156,25 +155,13 @@ class _Fusion:
             else:
                 place[tensor] = tensor, row * row_bytes(tensor)
         made = []
-        for whole, call in zip(step.calls, self._strip_calls(step, rows), strict=True):
+        for whole, call in zip(step.calls, step.strip(rows), strict=True):
             operands = [
                 place.get(o, (o, 0)) if isinstance(o, Tensor) else (o, 0)
                 for o in (*whole.inputs, *whole.outputs)
             ]
             made.append(_Made(call, tuple(o for o, _ in operands), tuple(o for _, o in operands)))
         return made
-
-    def _strip_calls(self, step: RowStep, rows: RowRange) -> tuple[KernelCall, ...]:
-        """Strips of equal shape and padding are one call, so that its parameters exist once."""
-        shape = [(rows.count, 0)]
-        for window in step.windows.values():
-            first = window.first(rows.first)
-            padding = max(0, window.padding - rows.first * window.stride)
-            shape.append((window.end(rows.end) - first, padding))
-        key = step, tuple(shape)
-        if key not in self._strips:
-            self._strips[key] = step.strip(rows)
-        return self._strips[key]
 
     def _leads(self, made: Sequence[_Made]) -> dict[tuple[Tensor, Tensor], int]:
         """How far the output must stay before each input that is read row by row."""

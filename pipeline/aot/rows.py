@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Step
 from pipeline.graph import Tensor
@@ -59,20 +59,28 @@ class RowStep:
     calls: tuple[KernelCall, ...]
     output: Tensor
     windows: Mapping[Tensor, RowWindow]
+    _strips: dict[tuple[int, ...], tuple[KernelCall, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         return self.output.shape[1]
 
     def strip(self, rows: RowRange) -> tuple[KernelCall, ...]:
-        """The calls that make some rows, on tensors that hold the rows needed and no more."""
-        stand_ins = {self.output: row_tensor(self.output, rows.count)}
-        padding = 0
-        for tensor, window in self.windows.items():
-            first = window.first(rows.first)
-            stand_ins[tensor] = row_tensor(tensor, window.end(rows.end) - first)
-            padding = max(0, window.padding - rows.first * window.stride)
-        return tuple(_strip_call(call, stand_ins, padding) for call in self.calls)
+        """The calls that make some rows, on tensors that hold the rows needed and no more.
+
+        Strips of equal shape and padding are the same calls, so that their parameters exist once.
+        """
+        ranges = {
+            tensor: RowRange(window.first(rows.first), window.end(rows.end))
+            for tensor, window in self.windows.items()
+        }
+        padding = max(max(0, w.padding - rows.first * w.stride) for w in self.windows.values())
+        key = rows.count, padding, *(r.count for r in ranges.values())
+        if key not in self._strips:
+            stand_ins = {tensor: row_tensor(tensor, r.count) for tensor, r in ranges.items()}
+            stand_ins[self.output] = row_tensor(self.output, rows.count)
+            self._strips[key] = tuple(_strip_call(call, stand_ins, padding) for call in self.calls)
+        return self._strips[key]
 
 
 def row_tensor(tensor: Tensor, rows: int) -> Tensor:

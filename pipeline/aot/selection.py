@@ -55,6 +55,7 @@ class Selection:
         self._chosen: dict[KernelCall, Candidate] = {}
         self._estimates: dict[KernelCall, int] = {}
         self._kernels: set[str] = set()
+        self._stored: set[tuple[ConstArray, str]] = set()  # weights, and for which kernels
         calls = [call for step in steps for call in step.calls]
         instructions, flash, arena = _SHARES[goal.optimize]
         self.weights = Weights(
@@ -65,8 +66,9 @@ class Selection:
         # The second time, the code of kernels that others have chosen costs nothing.
         for _ in range(2 if self._find else 0):
             self._chosen.clear()
+            self._stored.clear()
             for call in sorted(calls, key=portable_instructions, reverse=True):
-                self._choose(call)
+                self._keep(call, self._choose(call))
 
     def step(self, step: Step) -> Step:
         """The step with every call replaced by the best way to compute it."""
@@ -109,16 +111,24 @@ class Selection:
             for candidate in self._find(call)
             if not (within_loop and call.leads) or candidate.calls[0].leads == call.leads
         ]
-        best = min([portable, *options], key=self._cost)
+        best = min([portable, *options], key=lambda option: self._cost(call, option))
         self._chosen[call] = best
-        self._kernels |= {new.kernel for new in best.calls}
         for index, new in enumerate(best.calls):
             self._estimates[new] = 0 if index else best.instructions
         return best
 
-    def _cost(self, candidate: Candidate) -> float:
-        known = all(call.kernel in self._kernels for call in candidate.calls)
-        flash = candidate.const_bytes + (0 if known else candidate.code_bytes)
+    def _keep(self, call: KernelCall, chosen: Candidate) -> None:
+        """What exists anyway costs nothing for calls on fewer rows: kernels, and the weights."""
+        self._kernels |= {new.kernel for new in chosen.calls}
+        weights = call.params.get("weights")
+        if isinstance(weights, ConstArray):
+            self._stored.add((weights, chosen.calls[0].interface))
+
+    def _cost(self, call: KernelCall, candidate: Candidate) -> float:
+        known = all(new.kernel in self._kernels for new in candidate.calls)
+        stored = (call.params.get("weights"), candidate.calls[0].interface) in self._stored
+        flash = 0 if stored else candidate.const_bytes
+        flash += 0 if known else candidate.code_bytes
         return (
             self.weights.instruction * candidate.instructions
             + self.weights.flash_byte * flash

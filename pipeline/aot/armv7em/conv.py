@@ -64,6 +64,7 @@ def candidate(call: KernelCall) -> Candidate | None:
         rendered=RenderedKernel(
             "armv7em/conv_s8.c.j2", (*cross_cancel.template_values(packed), ("words", int(words)))
         ),
+        leads=call.leads,  # windows are gathered row by row, too, and before outputs are written
     )
     pixels = call.outputs[0].size // outputs
     return Candidate(
