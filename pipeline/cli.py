@@ -100,14 +100,18 @@ _stage_command(
 
 
 @cli.command("analyze")
+@click.option("--memory", is_flag=True, help="Draw the arena over time (runtime aot).")
 @_source
 @common_options()
-def analyze_command(options: Options, source: Path) -> None:
-    """Show what every layer costs."""
+def analyze_command(options: Options, source: Path, memory: bool) -> None:
+    """Show what every layer costs, or where every tensor lies in the arena."""
     from pipeline import stages
     from pipeline.terminal import print_table
 
     with _opened(source, options) as run:
+        if memory:
+            _show_memory(run, options)
+            return
         run.bring(stages.ANALYZE)
         cost = _read_json(run, stages.COST)
     if options.as_json:
@@ -356,6 +360,23 @@ def _show_report(run: Run, options: Options) -> None:
             f"benchmark: outputs differ from TFLM's, see {run.folder.file(stages.REPORT_JSON)}",
             f"find the layer with: mcu-pipeline validate {run.folder.path} --per-layer",
         )
+
+
+def _show_memory(run: Run, options: Options) -> None:
+    """The memory plan; the tflm runtime makes its own on the device."""
+    from pipeline import stages
+    from pipeline.report.details import buffers_from_json
+    from pipeline.report.memory_map import memory_map
+
+    if run.target.runtime != "aot":
+        raise PipelineError("analyze: --memory shows the plan of the runtime aot, not of tflm")
+    plan = run.bring(stages.GENERATE)
+    if options.as_json:
+        _print_json({name: plan[name] for name in ("arena_bytes", "steps", "buffers")})
+        return
+    buffers = buffers_from_json(plan["buffers"])
+    for line in memory_map(buffers, plan["arena_bytes"], plan["steps"]):
+        click.echo(line)
 
 
 def _show_result(result: Mapping[str, Any], run: Run, options: Options) -> None:
