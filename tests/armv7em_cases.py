@@ -185,3 +185,30 @@ def depthwise_call(
         (activation(batches, rows.input, columns.input, inputs),),
         (activation(batches, rows.output, columns.output, inputs * multiplier),),
     )
+
+
+def max_pool_call(
+    rows: Window, columns: Window, channels: int, low: int, batches: int = 1
+) -> KernelCall:
+    """max_pool_2d_s8; low is the smallest output."""
+    return KernelCall(
+        "max_pool_2d_s8",
+        {
+            "batches": batches,
+            "input_height": rows.input,
+            "input_width": columns.input,
+            "channels": channels,
+            "output_height": rows.output,
+            "output_width": columns.output,
+            "kernel_height": rows.kernel,
+            "kernel_width": columns.kernel,
+            "stride_height": rows.stride,
+            "stride_width": columns.stride,
+            "padding_top": rows.padding,
+            "padding_left": columns.padding,
+            "output_low": low,
+            "output_high": 127,
+        },
+        (activation(batches, rows.input, columns.input, channels),),
+        (activation(batches, rows.output, columns.output, channels),),
+    )

@@ -37,7 +37,8 @@ _MAIN = """
 
 enum { CANARY = 16, AREA = %(area)d };
 static _Alignas(8) int8_t inputs[2][AREA], kept[2][AREA];
-static _Alignas(8) int8_t expected[AREA], area[AREA], scratch[AREA];
+static _Alignas(8) int8_t expected[AREA], area[AREA];
+_Alignas(8) int8_t scratch[AREA];
 static uint32_t state = %(seed)u;
 
 static void fill(int8_t *bytes, int count, int extreme) {

@@ -72,10 +72,21 @@ def random_depthwise(rng: np.random.Generator) -> KernelCall:
     )
 
 
+def random_max_pool(rng: np.random.Generator) -> KernelCall:
+    return draw.max_pool_call(
+        random_window(rng),
+        random_window(rng),
+        channels=int(rng.choice([4, 5, 6, 7, 8, 12, 13, 16])),
+        low=int(rng.choice([-128, -128, -5, 20])),
+        batches=int(rng.choice([1, 1, 1, 2])),
+    )
+
+
 DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
     "matrix": random_matrix,
     "conv": random_conv,
     "depthwise": random_depthwise,
+    "max pool": random_max_pool,
 }
 
 

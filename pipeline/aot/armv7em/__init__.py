@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em import conv, depthwise, matrix
+from pipeline.aot.armv7em import conv, depthwise, matrix, max_pool
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
+
+_FAMILIES = (matrix.candidate, conv.candidate, depthwise.candidate, max_pool.candidate)
 
 
 def candidates(call: KernelCall) -> list[Candidate]:
@@ -13,5 +15,5 @@ def candidates(call: KernelCall) -> list[Candidate]:
     Every candidate has the inputs and outputs of `call`; the portable call itself is not among
     them.
     """
-    found = (family(call) for family in (matrix.candidate, conv.candidate, depthwise.candidate))
+    found = (family(call) for family in _FAMILIES)
     return [candidate for candidate in found if candidate is not None]
