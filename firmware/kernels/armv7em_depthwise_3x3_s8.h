@@ -4,8 +4,8 @@
  * from templates/aot/armv7em/depthwise_3x3_s8.c.j2.
  *
  * input   int8 [batches][input_height][input_width][input_channels]
- * output  int8 [batches][output_height][output_width][input_channels * depth_multiplier]; may begin
- *         where the input does if the depth multiplier is 1 and it is not larger than the input
+ * output  int8 [batches][output_height][output_width][input_channels * depth_multiplier]; may be the
+ *         input if the depth multiplier is 1 and it is not larger than the input
  * scratch plane_rows * plane_pitch halfwords and 4 bytes, aligned to 4 */
 #ifndef ARMV7EM_DEPTHWISE_3X3_S8_H
 #define ARMV7EM_DEPTHWISE_3X3_S8_H

@@ -88,11 +88,8 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
     scratch = 2 * rows * pitch + _SLACK_BYTES
     params: dict[str, FieldValue] = {name: values[name] for name in _COPIED}
     params |= {"plane_rows": rows, "plane_pitch": pitch, "stream": stream}
-    in_place = (
-        values["depth_multiplier"] == 1
-        and integer(call, "output_height") <= integer(call, "input_height")
-        and integer(call, "output_width") <= integer(call, "input_width")
-    )
+    # All rows of a channel are written before the next channel is read.
+    one_row = integer(call, "batches") == integer(call, "output_height") == 1
     new = KernelCall(
         f"{FAMILY}_{variant}",
         params,
@@ -104,7 +101,7 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
             "armv7em/depthwise_3x3_s8.c.j2",
             (("signed", int(signed)), ("shift", constants.shift), ("variant", variant)),
         ),
-        leads=(0,) if in_place else (),
+        leads=call.leads if one_row else (),
     )
     return Candidate(
         (new,),
