@@ -20,6 +20,9 @@ _CONST = (".rodata", ".data.rel.ro")
 _RAM = (".bss", ".data", "COMMON")
 # Folders of object files, seen from the environment's build folder, that belong to the model.
 _MODEL_FOLDERS = (("generated",), ("src", "kernels"), ("src", "runtimes"))
+# TFLM and its kernels: a library that PlatformIO compiles, or archives that an Arduino core brings.
+_TFLM_LIBRARY = "chirale_tensorflowlite"
+_TFLM_ARCHIVES = ("esp-tflite-micro.a", "esp-nn.a")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def parse_link_map(text: str) -> tuple[InputSection, ...]:
 def model_sections(
     sections: Iterable[InputSection], build_folder: PurePath
 ) -> tuple[InputSection, ...]:
-    """Those of runtime, kernels and generated model: without port, core and C library.
+    """Those of runtime, kernels (TFLM's too) and generated model: without port, core, C library.
 
     Args:
         build_folder: folder of the PlatformIO environment's object files.
@@ -107,4 +110,8 @@ def _is_of_model(object_file: PurePath, build_folder: PurePath) -> bool:
         ),
         (),
     )
-    return any(below[: len(folder)] == folder for folder in _MODEL_FOLDERS)
+    return (
+        any(below[: len(folder)] == folder for folder in _MODEL_FOLDERS)
+        or any(_TFLM_LIBRARY in part.casefold() for part in below)
+        or object_file.name.partition("(")[0].endswith(_TFLM_ARCHIVES)
+    )

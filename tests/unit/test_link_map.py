@@ -72,6 +72,22 @@ def test_code_and_constants_of_the_model_leave_out_port_core_and_library() -> No
     assert sum(s.size_bytes for s in model if s.is_in_ram()) == 0x620 + 0x10
 
 
+def test_tflm_counts_wherever_it_was_linked_from() -> None:
+    esp32 = "/pio/packages/framework-arduinoespressif32-libs/esp32/lib"
+    objects = {
+        "/run 1/build/nano33ble_sim/lib9cb/Chirale_TensorFLowLite/tensorflow/conv.cpp.o": 1,
+        "/run 1/build/nano33ble_sim/lib9cb/libChirale_TensorFLowLite.a(conv.cpp.o)": 2,
+        f"{esp32}/libespressif__esp-tflite-micro.a(conv.cc.obj)": 4,
+        f"{esp32}/libespressif__esp-nn.a(esp_nn_conv_ansi.c.obj)": 8,
+        f"{esp32}/libfreertos.a(tasks.c.obj)": 16,
+        "/run 1/build/nano33ble_sim/FrameworkArduino/Chirale.cpp.o": 32,
+    }
+    lines = "".join(f" .text.f        0x00000040 0x{n:x} {path}\n" for path, n in objects.items())
+    sections = parse_link_map(f"Linker script and memory map\n\n{lines}")
+
+    assert sum(s.size_bytes for s in model_sections(sections, BUILD)) == 1 + 2 + 4 + 8
+
+
 def test_names_the_variable_of_a_section() -> None:
     arena = max((s for s in parse_link_map(LINK_MAP) if s.is_in_ram()), key=lambda s: s.size_bytes)
 
