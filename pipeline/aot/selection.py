@@ -6,10 +6,10 @@ the instructions weighs as much as one per cent of the flash or of the arena.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.aot import armv7em
+from pipeline.aot import armv7em, scalar
 from pipeline.aot.cost import Candidate
 from pipeline.aot.goal import Goal, Optimize
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Loop, Step, View, ViewCall
@@ -20,7 +20,12 @@ _CALL_CODE_BYTES = 24  # of one line in model.c
 _FIELD_BYTES = 4
 _STEP_CODE_BYTES = 400  # of a portable kernel, each counted for every step that uses it
 
-_CANDIDATES = {"cortex-m4f": armv7em.candidates}
+_CANDIDATES: Mapping[str, Callable[[KernelCall], list[Candidate]]] = {
+    "cortex-m4f": armv7em.candidates,
+    "rv32imc": scalar.rv32imc_candidates,
+}
+# Instructions of portable kernels beside a Cortex-M4's, which has twice the work in one.
+_PORTABLE_FACTORS = {"rv32imc": 2.2}
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Selection:
             arena_bytes: of that program.
         """
         self._find = _CANDIDATES.get(goal.core)
+        self._portable_factor = _PORTABLE_FACTORS.get(goal.core, 1.0)
         self._chosen: dict[KernelCall, Candidate] = {}
         self._estimates: dict[KernelCall, int] = {}
         self._kernels: set[str] = set()
@@ -59,7 +65,7 @@ class Selection:
         calls = [call for step in steps for call in step.calls]
         instructions, flash, arena = _SHARES[goal.optimize]
         self.weights = Weights(
-            instructions / max(1, sum(map(portable_instructions, calls))),
+            instructions / max(1, sum(map(self._portable, calls))),
             flash / max(1, sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls)),
             arena / max(1, arena_bytes),
         )
@@ -90,7 +96,7 @@ class Selection:
             for made in loop.calls:
                 rounds[made.call] += loop.rounds
         return sum(
-            times * (_CALL_INSTRUCTIONS + self._estimates.get(call, portable_instructions(call)))
+            times * (_CALL_INSTRUCTIONS + self._estimates.get(call, self._portable(call)))
             for call, times in rounds.items()
         )
 
@@ -100,11 +106,14 @@ class Selection:
         fields = sum(len(call.params) for call in step.calls)
         return lines * _CALL_CODE_BYTES + fields * _FIELD_BYTES
 
+    def _portable(self, call: KernelCall) -> int:
+        return round(self._portable_factor * portable_instructions(call))
+
     def _choose(self, call: KernelCall, within_loop: bool = False) -> Candidate:
         if call in self._chosen:
             return self._chosen[call]
         assert self._find is not None
-        portable = Candidate((call,), portable_instructions(call), 0, _constant_bytes(call), 0, "")
+        portable = Candidate((call,), self._portable(call), 0, _constant_bytes(call), 0, "")
         # A loop was laid out for the places where the portable kernel may write.
         options = [
             candidate

@@ -14,6 +14,7 @@ import kernel_image
 import scripted_model as model
 from emulated_boards import SCALAR, compiler, port_sources
 from pipeline import ops
+from pipeline.aot.goal import Goal
 from pipeline.boards import board
 from pipeline.device import Device, open_link
 from pipeline.errors import DeviceError, DoesNotFitError
@@ -22,7 +23,7 @@ from pipeline.resources import resource
 from tflm import interpret
 
 VECTOR = bytes(range(256)) + bytes(44)
-CASES_PER_OPERATOR = 2
+CASES_PER_OPERATOR = 4
 # The emulated Xtensa has no floating point, and Debian's libgcc for it no multiplication of floats.
 FLOAT_OPERATORS = {"QUANTIZE", "DEQUANTIZE"}
 
@@ -104,9 +105,10 @@ def test_says_what_does_not_fit(
 
 def test_operators_are_bit_identical_to_tflm(board_id: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(zlib.crc32(board_id.encode()))
+    goal = Goal(board(board_id).core, "latency")
     kinds = [kind for kind in ops.definitions() if kind not in FLOAT_OPERATORS]
     cases = [
-        kernel_image.make_case(ops.definitions()[kind].draw(rng).model, rng, 2)
+        kernel_image.make_case(ops.definitions()[kind].draw(rng).model, rng, 2, goal)
         for kind in kinds
         for _ in range(CASES_PER_OPERATOR)
     ]
@@ -125,7 +127,8 @@ def _run(
     firmware = resource("firmware")
     includes = [f"-I{path}" for path in (folder, firmware / "include", firmware / "kernels")]
     sources = map(str, [main, *sorted(firmware.glob("kernels/*.c")), *port_sources(board_id)])
-    command = [*compiler(board_id), *kernel_image.C_FLAGS, *includes, *sources]
+    rendered = [str(p) for p in sorted(folder.glob("*.c")) if not p.name.startswith("case")]
+    command = [*compiler(board_id), *kernel_image.C_FLAGS, *includes, *sources, *rendered]
     subprocess.run([*command, "-lm", "-o", str(image)], check=True)
     emulator = board(board_id).emulator
     assert emulator is not None
