@@ -146,6 +146,15 @@ class Network:
         self._writer.operator("RESHAPE", [x.index, self._integers(list(shape))], [y.index], options)
         return y
 
+    def pad(self, x: Activations, rows: tuple[int, int], columns: tuple[int, int]) -> Activations:
+        """Zeros before and behind the rows and columns."""
+        _, height, width, depth = x.shape
+        y = self._like(x, (1, height + sum(rows), width + sum(columns), depth))
+        paddings = np.array([(0, 0), rows, columns, (0, 0)])
+        constant = self._writer.tensor((4, 2), DType.INT32, None, paddings)
+        self._writer.operator("PAD", [x.index, constant], [y.index], schema.PadOptionsT())
+        return y
+
     def add(self, a: Activations, b: Activations, activation: Activation = "NONE") -> Activations:
         """Sum of equal shapes."""
         options = schema.AddOptionsT()

@@ -57,6 +57,13 @@ def _depthwise(rng: np.random.Generator, net: Network, x: Activations) -> Activa
     return net.depthwise(x, kernel, pick(rng, (1, 1, 2)), pick(rng, ("RELU", "NONE")), padding)
 
 
+def _padded(rng: np.random.Generator, net: Network, x: Activations) -> Activations | None:
+    """A PAD, mostly of a convolution's own size, and what reads it."""
+    sides = [(between(rng, 0, 2), between(rng, 0, 2)) for _ in range(2)]
+    padded = net.pad(x, sides[0], sides[1])
+    return pick(rng, (_convolution, _convolution, _depthwise, _depthwise, _pool))(rng, net, padded)
+
+
 def _pool(rng: np.random.Generator, net: Network, x: Activations) -> Activations | None:
     size = pick(rng, (2, 2, 3))
     padding = pick(rng, ("SAME", "VALID"))
@@ -98,6 +105,7 @@ _BLOCKS: tuple[Block, ...] = (
     _convolution,
     _convolution,
     _depthwise,
+    _padded,
     _pool,
     _residual,
     _residual,

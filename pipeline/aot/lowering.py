@@ -5,7 +5,9 @@ from __future__ import annotations
 from pipeline import ops
 from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.memory import plan_memory
+from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import with_leads
+from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
 from pipeline.aot.passes.row_fusion import fuse
 from pipeline.aot.program import Program, Step
 from pipeline.aot.selection import Selection
@@ -29,7 +31,9 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
                 raise ModelError(
                     f"generate: {side} tensor {tensor.index} ({tensor.name}) is constant"
                 )
-    steps = tuple(with_leads(_lower_operator(op)) for op in graph.operators)
+    steps = tuple(_lower_operator(op) for op in graph.operators)
+    steps = without_dead_code(graph, pad_into_convolution(graph, steps))
+    steps = tuple(with_leads(step) for step in steps)
     arena = plan_memory(graph, steps, search=0).arena_bytes
     fused = fuse(graph, steps, Selection(goal, steps, arena))
     return Program(graph, fused, plan_memory(graph, fused))

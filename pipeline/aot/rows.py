@@ -97,7 +97,7 @@ def row_bytes(tensor: Tensor) -> int:
 def row_step(step: Step) -> RowStep | None:
     """The step as one that works row by row; None where it cannot."""
     outputs = {tensor for call in step.calls for tensor in call.outputs}
-    if step.loops or step.aliases or len(outputs) != 1 or len(step.operators) != 1:
+    if step.loops or step.aliases or len(outputs) != 1:
         return None
     (output,) = outputs
     if len(output.shape) != 4 or output.shape[0] != 1 or output.shape[1] < 2:

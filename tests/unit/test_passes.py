@@ -1,0 +1,107 @@
+"""Rewrites of a program: what each takes, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.network import Activations, Network
+from pipeline.aot.lowering import lower
+from pipeline.aot.passes.dead_code import without_dead_code
+from pipeline.aot.passes.in_place import row_by_row_lead, share_in_place, with_leads
+from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
+from pipeline.aot.program import Program, Step
+from pipeline.aot.row_schedule import fuse_rows
+from pipeline.aot.rows import RowStep, row_step
+from pipeline.graph import Graph
+from pipeline.ops import definitions
+from pipeline.tflite_reader import read_tflite
+
+
+def lowered(model: bytes) -> tuple[Graph, tuple[Step, ...]]:
+    """The portable steps, one an operator."""
+    graph = read_tflite(model)
+    return graph, tuple(definitions()[op.kind].lower(op) for op in graph.operators)
+
+
+def kinds(steps: tuple[Step, ...]) -> list[str]:
+    return ["+".join(op.kind for op in step.operators) for step in steps]
+
+
+def padded(read: Callable[[Network, Activations], Activations]) -> list[str]:
+    """Steps of a PAD of one element and what reads it, after the pass."""
+    net = Network((1, 8, 8, 4), seed=1)
+    x = net.conv(net.input, 4, 3)
+    return kinds(pad_into_convolution(*lowered(net.build(read(net, net.pad(x, (0, 1), (0, 1)))))))
+
+
+def test_a_pad_joins_the_convolution_that_reads_it() -> None:
+    assert padded(lambda net, x: net.conv(x, 4, 3, 2, padding="VALID"))[1:] == ["PAD+CONV_2D"]
+    assert padded(lambda net, x: net.depthwise(x, 3, 2, padding="VALID"))[1:] == [
+        "PAD+DEPTHWISE_CONV_2D"
+    ]
+
+
+def test_a_pad_stays_where_others_read_it_or_it_is_no_convolutions() -> None:
+    assert padded(lambda net, x: net.pool(x, "MAX", 2))[1] == "PAD"
+    assert padded(lambda net, x: net.add(net.conv(x, 4, 3), x))[1] == "PAD"
+    # A 1x1 window would lie outside the image altogether.
+    assert padded(lambda net, x: net.conv(x, 4, 1, 2))[1] == "PAD"
+
+
+def test_what_nobody_reads_is_not_executed() -> None:
+    net = Network((1, 8, 8, 4), seed=1)
+    x = net.conv(net.input, 4, 3)
+    net.hard_swish(net.conv(x, 8, 1))
+    graph, steps = lowered(net.build(net.pool(x, "MAX", 2)))
+    assert kinds(without_dead_code(graph, steps)) == ["CONV_2D", "MAX_POOL_2D"]
+
+
+def test_elementwise_results_take_their_inputs_place() -> None:
+    net = Network((1, 8, 8, 4), seed=1)
+    _, (step,) = lowered(net.build(net.hard_swish(net.input)))
+    assert list(share_in_place(with_leads(step)).leads.values()) == [0]
+
+
+def test_a_convolution_stays_clear_of_the_rows_it_still_reads() -> None:
+    def lead(filters: int) -> int | None:
+        net = Network((1, 8, 8, 4), seed=1)
+        _, (step,) = lowered(net.build(net.conv(net.input, filters, 3)))
+        return row_by_row_lead(step)
+
+    # Row 7 reads rows 6 and 7, of 32 bytes each, and is written up to byte 8 * 32 or 8 * 64.
+    assert lead(4) == 8 * 32 - 6 * 32
+    assert lead(8) == 8 * 64 - 6 * 32
+
+
+def fused(model: bytes, strip: int = 1) -> Step:
+    """All steps as one."""
+    _, steps = lowered(model)
+    rows = [row_step(with_leads(step)) for step in steps]
+    assert all(rows)
+    return fuse_rows([row for row in rows if isinstance(row, RowStep)], strip)
+
+
+def test_fused_rows_exist_no_longer_than_needed() -> None:
+    net = Network((1, 32, 32, 3), seed=1)
+    step = fused(net.build(net.pool(net.conv(net.input, 8, 3), "MAX", 2)))
+    inner = {tensor.shape for tensor in step.written} - {(1, 16, 16, 8)}
+    assert inner == {(1, 2, 32, 8)}  # the rows of one pooled row
+    assert [loop.rounds for loop in step.loops] == [1, 14, 1]  # first and last row have padding
+
+
+def test_a_residual_block_writes_over_its_input() -> None:
+    net = Network((1, 16, 16, 8), seed=1)
+    x = net.conv(net.input, 8, 1)
+    y = net.conv(net.depthwise(net.conv(x, 48, 1)), 8, 1, activation="NONE")
+    _, steps = lowered(net.build(net.add(x, y)))
+    rows = [row_step(with_leads(step)) for step in steps[1:]]
+    block = fuse_rows([row for row in rows if isinstance(row, RowStep)])
+    assert list(block.leads.values()) == [0]
+    assert sum(tensor.size_bytes for tensor in block.written) < 16 * 16 * 8 + 5 * 16 * 48
+
+
+def test_the_program_keeps_every_operator_it_executes() -> None:
+    net = Network((1, 16, 16, 3), seed=1)
+    x = net.pool(net.conv(net.input, 8, 3), "MAX", 2)
+    program: Program = lower(read_tflite(net.build(net.softmax(net.dense(net.flatten(x), 3)))))
+    assert [op.index for step in program.steps for op in step.operators] == list(range(5))
