@@ -28,6 +28,7 @@ typedef struct {
   int32_t padding_left;
   int32_t input_zero_point;
   int32_t row_steps;     /* words of one row of a window, rounded up */
+  int32_t shift;         /* of the requantization */
   const int32_t *stream; /* weights and requantization, one pair of channels after the other */
 } armv7em_conv_s8_params;
 

@@ -17,18 +17,22 @@ typedef struct {
   int32_t steps;          /* words X of a pixel */
   int32_t stream_bytes;   /* of all pairs of channels to compute */
   int32_t output_stride;  /* bytes from pixel to pixel */
+  int32_t shift;          /* of the requantization; some kernels have it as an immediate */
   int32_t pair_bytes;     /* of the stream */
 } tile_shape;
 
 /* constants: requantization words of a channel. An odd last channel is left to last_pair(). */
-static inline tile_shape shape_of(int32_t steps, int32_t channels, int32_t constants) {
+static inline tile_shape shape_of(int32_t steps, int32_t channels, int32_t constants,
+                                  int32_t shift) {
   const int32_t pair_bytes = 8 * (1 + steps + constants);
-  return (tile_shape){steps, channels / 2 * pair_bytes, channels, pair_bytes};
+  return (tile_shape){steps, channels / 2 * pair_bytes, channels, shift, pair_bytes};
 }
 
 /* The last two of an odd number of channels, whose part of the stream follows the others'. */
 static inline tile_shape last_pair(const tile_shape *shape) {
-  return (tile_shape){shape->steps, shape->pair_bytes, shape->output_stride, shape->pair_bytes};
+  tile_shape last = *shape;
+  last.stream_bytes = shape->pair_bytes;
+  return last;
 }
 
 static inline const int32_t *end_of(const int32_t *stream, const tile_shape *shape) {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from pipeline.aot.armv7em.requantization import fit
+from pipeline.aot.armv7em.requantization import fits
 from pipeline.fixed_point import multiply_by_quantized_multiplier, quantize_multiplier
 
 LIMIT = 1 << 23
@@ -24,12 +26,12 @@ def test_equal_for_every_sum(zero_point: int, scale: float, spread: float) -> No
     shifts = np.array([s for _, s in quantized], np.int8)
     last = 6 * int(256 / scale)  # far into saturation on both sides
 
-    found = fit(multipliers, shifts, zero_point, (np.full(2, -LIMIT), np.full(2, LIMIT - 1)))
+    every = fits(multipliers, shifts, zero_point, (np.full(2, -LIMIT), np.full(2, LIMIT - 1)))
 
-    assert found is not None
+    assert every
     step = max(1, last // 3_000)
     sums = np.unique(np.clip([*range(-last, last, step), *range(-600, 600)], -LIMIT, LIMIT - 1))
-    for channel in range(2):
+    for channel, found in itertools.product(range(2), (every[0], every[-1])):
         multiplier, offset = int(found.multipliers[channel]), int(found.offsets[channel])
         lower = 0 if found.negative_steps is None else int(found.negative_steps[channel])
         for total in sums.tolist():
@@ -43,12 +45,11 @@ def test_equal_for_every_sum(zero_point: int, scale: float, spread: float) -> No
 
 def test_left_shifts_are_refused() -> None:
     bounds = (np.array([-9]), np.array([9]))
-    assert fit(np.array([1 << 30], np.int32), np.array([1], np.int8), 0, bounds) is None
+    assert fits(np.array([1 << 30], np.int32), np.array([1], np.int8), 0, bounds) == []
 
 
 def test_a_channel_that_is_off_gives_the_zero_point() -> None:
     bounds = (np.array([-9]), np.array([9]))
-    found = fit(np.array([0], np.int32), np.array([0], np.int8), 7, bounds)
-    assert found is not None
+    found = fits(np.array([0], np.int32), np.array([0], np.int8), 7, bounds)[0]
     assert found.multipliers.tolist() == [0]
     assert int(found.offsets[0]) >> found.shift == 7

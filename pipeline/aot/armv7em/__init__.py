@@ -6,14 +6,13 @@ from pipeline.aot.armv7em import conv, depthwise, matrix, max_pool
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
 
-_FAMILIES = (matrix.candidate, conv.candidate, depthwise.candidate, max_pool.candidate)
+_FAMILIES = (matrix.candidates, conv.candidates, depthwise.candidates, max_pool.candidates)
 
 
 def candidates(call: KernelCall) -> list[Candidate]:
     """Ways to compute a portable call with the DSP instructions, none where no way is proved exact.
 
     Every candidate has the inputs and outputs of `call`; the portable call itself is not among
-    them.
+    them. Several differ in the final shift: layers that agree on it share a kernel.
     """
-    found = (family(call) for family in _FAMILIES)
-    return [candidate for candidate in found if candidate is not None]
+    return [candidate for family in _FAMILIES for candidate in family(call)]

@@ -29,10 +29,10 @@ _COPIED = (
 )
 
 
-def candidate(call: KernelCall) -> Candidate | None:
-    """The call through the tile kernels, or None where they are not proved exact for it."""
+def candidates(call: KernelCall) -> list[Candidate]:
+    """Ways through the tile kernels; none where they are not proved exact for the call."""
     if call.kernel != "conv_2d_s8" or not full_int8_range(call) or not _is_plain(call):
-        return None
+        return []
     outputs = integer(call, "output_channels")
     row_inputs = integer(call, "kernel_width") * integer(call, "input_channels")
     row_steps = -(-row_inputs // STEP_INPUTS)
@@ -49,14 +49,18 @@ def candidate(call: KernelCall) -> Candidate | None:
         array(call, "shifts"),
         integer(call, "output_zero_point"),
     )
-    if packed is None:
-        return None
+    return [_candidate(call, layer) for layer in packed]
+
+
+def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
+    outputs = integer(call, "output_channels")
+    row_steps = packed.steps // integer(call, "kernel_height")
     words = integer(call, "input_channels") % STEP_INPUTS == 0
     scratch = packed.steps * 24 + (0 if words else row_steps * STEP_INPUTS)
     params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
     new = KernelCall(
         f"{FAMILY}_{'fours' if words else 'any'}_{packed.variant}",
-        {**params, "row_steps": row_steps, "stream": packed.stream},
+        {**params, "row_steps": row_steps, "shift": packed.shift, "stream": packed.stream},
         call.inputs,
         call.outputs,
         scratch_bytes=scratch,
@@ -71,7 +75,7 @@ def candidate(call: KernelCall) -> Candidate | None:
         (new,),
         instructions=cross_cancel.instructions(packed, pixels, outputs, _gather(call, packed)),
         code_bytes=cross_cancel.code_bytes(packed, tiled=True) + 600,
-        const_bytes=int(packed.stream.data.nbytes) + 4 * (len(_COPIED) + 2),
+        const_bytes=int(packed.stream.data.nbytes) + 4 * (len(_COPIED) + 3),
         scratch_bytes=scratch,
         reason="Armv7E-M: 4 products in 2 instructions, exact in 24 bits for these weights",
     )

@@ -10,7 +10,7 @@ SMLAD takes two each. templates/aot/armv7em/tile.j2 has the instructions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from pipeline.aot.armv7em import requantization
 from pipeline.aot.armv7em.requantization import Requantization
 from pipeline.aot.program import ConstArray
 
+_WAYS = 4  # shifts that a layer offers, so that layers can share a kernel
 STEP_INPUTS = 4  # activations in a word
 _INT8_MIN, _INT8_MAX = -128, 127
 _SUM_LIMIT = 1 << (requantization.SUM_BITS - 1)
@@ -34,18 +35,20 @@ class PackedLayer:
             number of channels ends with a pair that repeats the channel before the last.
         steps: words R of one channel.
         signed: whether negative sums need an offset of their own.
-        shift: last shift of the requantization, an immediate of the kernel.
+        shift: last shift of the requantization.
+        immediate: whether the kernel is rendered for this shift, or takes any.
     """
 
     stream: ConstArray
     steps: int
     signed: bool
     shift: int
+    immediate: bool
 
     @property
     def variant(self) -> str:
-        """Names the kernels that fit: everything they have as immediates."""
-        return f"{'signed' if self.signed else 'relu'}{self.shift}"
+        """Names the kernels that fit."""
+        return f"{'signed' if self.signed else 'relu'}{self.shift if self.immediate else ''}"
 
 
 def pack(
@@ -54,8 +57,8 @@ def pack(
     multipliers: npt.NDArray[np.int32],
     shifts: npt.NDArray[np.int8],
     output_zero_point: int,
-) -> PackedLayer | None:
-    """Packs a layer; None where the arithmetic would not be exact.
+) -> list[PackedLayer]:
+    """Packs a layer in all ways that the kernels take; none where it would not be exact.
 
     Args:
         weights: (output channels, inputs).
@@ -63,19 +66,18 @@ def pack(
         multipliers, shifts: (output channels,), as for the portable kernels.
     """
     if weights.shape[0] < 2 or int(weights.min()) == _INT8_MIN:
-        return None
+        return []
     values = weights.astype(np.int64)
     sums = sum_bounds(values, bias)
     if int(sums[0].min()) < -_SUM_LIMIT or int(sums[1].max()) >= _SUM_LIMIT:
-        return None
-    constants = requantization.fit(multipliers, shifts, output_zero_point, sums)
-    if constants is None:
-        return None
+        return []
     steps = -(-values.shape[1] // STEP_INPUTS)
-    stream = _stream(values, bias, steps, constants)
-    return PackedLayer(
-        ConstArray("stream", stream), steps, constants.negative_steps is not None, constants.shift
-    )
+    layers = []
+    for constants in requantization.fits(multipliers, shifts, output_zero_point, sums)[:_WAYS]:
+        stream = ConstArray("stream", _stream(values, bias, steps, constants))
+        signed = constants.negative_steps is not None
+        layers.append(PackedLayer(stream, steps, signed, constants.shift, immediate=True))
+    return [*layers, *(replace(layer, immediate=False) for layer in layers[:1])]
 
 
 def sum_bounds(
@@ -106,18 +108,21 @@ def _stream(
     if constants.negative_steps is not None:
         requantize.append(constants.negative_steps)
     firsts = [*range(0, channels - 1, 2), *([channels - 2] if channels % 2 else [])]
-    parts: list[npt.NDArray[np.int64]] = []
-    for first in firsts:
-        pair = slice(first, first + 2)
-        parts += [start[pair], words[pair].T.ravel(), np.stack(requantize, axis=1)[pair].ravel()]
-    return np.concatenate(parts).astype(np.uint32).view(np.int32)
+    first = np.array(firsts)
+    pairs = np.stack([first, first + 1], axis=1)
+    blocks = [
+        start[pairs],
+        np.moveaxis(words[pairs], 1, 2).reshape(len(first), -1),
+        np.stack(requantize, axis=1)[pairs].reshape(len(first), -1),
+    ]
+    return np.concatenate(blocks, axis=1).ravel().astype(np.uint32).view(np.int32)
 
 
 def template_values(packed: PackedLayer) -> tuple[tuple[str, int | str], ...]:
     """What templates/aot/armv7em/tile.j2 depends on."""
     return (
         ("signed", int(packed.signed)),
-        ("shift", packed.shift),
+        ("shift", packed.shift if packed.immediate else 0),
         ("variant", packed.variant),
         ("constants", 3 if packed.signed else 2),
     )
@@ -130,7 +135,7 @@ def instructions(packed: PackedLayer, pixels: int, channels: int, gather: int) -
         gather: instructions to fill the patch of one pixel.
     """
     pairs = -(-channels // 2)
-    extra = 2 if packed.signed else 0  # for every output
+    extra = (2 if packed.signed else 0) + (0 if packed.immediate else 1)  # for every output
     tile = 18 * packed.steps + 3 * -(-packed.steps // 4) + 30 + 6 * extra
     single = 8 * packed.steps + 22 + 2 * extra
     tiles, rest = divmod(pixels, 3)

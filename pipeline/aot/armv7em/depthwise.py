@@ -27,16 +27,17 @@ _COPIED = (
     "input_zero_point",
 )
 _TAPS = 9
+_WAYS = 6  # shifts that a layer offers, so that layers can share a kernel
 _SLACK_BYTES = 4  # a last odd output reads one activation more than it uses
 
 
-def candidate(call: KernelCall) -> Candidate | None:
-    """The call through the plane kernel, or None where it does not fit or is not proved exact."""
+def candidates(call: KernelCall) -> list[Candidate]:
+    """Ways through the plane kernel; none where it does not fit or is not proved exact."""
     single = call.kernel == "conv_2d_s8" and integer(call, "input_channels") == 1
     if not (single or call.kernel == "depthwise_conv_2d_s8"):
-        return None
+        return []
     if not full_int8_range(call) or not _is_3x3(call):
-        return None
+        return []
     weights = array(call, "weights").astype(np.int64)
     # (output channels, taps); a convolution of one channel is a depthwise one with a multiplier
     weights = weights.reshape(-1, _TAPS) if single else weights.reshape(_TAPS, -1).T
@@ -45,16 +46,11 @@ def candidate(call: KernelCall) -> Candidate | None:
     sums = cross_cancel.sum_bounds(weights, bias)
     limit = 1 << (requantization.SUM_BITS - 1)
     if int(sums[0].min()) < -limit or int(sums[1].max()) >= limit:
-        return None
-    constants = requantization.fit(
-        array(call, "multipliers"),
-        array(call, "shifts"),
-        integer(call, "output_zero_point"),
-        sums,
+        return []
+    ways = requantization.fits(
+        array(call, "multipliers"), array(call, "shifts"), integer(call, "output_zero_point"), sums
     )
-    if constants is None:
-        return None
-    return _candidate(call, constants, _stream(weights, bias, constants))
+    return [_candidate(call, each, _stream(weights, bias, each)) for each in ways[:_WAYS]]
 
 
 def _is_3x3(call: KernelCall) -> bool:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.aot.armv7em import cross_cancel
+from pipeline.aot.armv7em.cross_cancel import PackedLayer
 from pipeline.aot.armv7em.params import array, full_int8_range, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 FAMILY = "armv7em_matrix_s8"
 TILE_PIXELS = 3
-_PARAMS_BYTES = 16
+_PARAMS_BYTES = 20
 
 
-def candidate(call: KernelCall) -> Candidate | None:
-    """The call through the tile kernels, or None where they are not proved exact for it."""
+def candidates(call: KernelCall) -> list[Candidate]:
+    """Ways through the tile kernels; none where they are not proved exact for the call."""
     if call.kernel != "fully_connected_s8" or not full_int8_range(call):
-        return None
-    rows, inputs = integer(call, "rows"), integer(call, "input_size")
-    outputs = integer(call, "output_size")
+        return []
+    inputs, outputs = integer(call, "input_size"), integer(call, "output_size")
     packed = cross_cancel.pack(
         array(call, "weights").reshape(outputs, inputs),
         array(call, "bias").astype(np.int64),
@@ -27,8 +27,12 @@ def candidate(call: KernelCall) -> Candidate | None:
         array(call, "shifts"),
         integer(call, "output_zero_point"),
     )
-    if packed is None:
-        return None
+    return [_candidate(call, layer) for layer in packed]
+
+
+def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
+    rows, inputs = integer(call, "rows"), integer(call, "input_size")
+    outputs = integer(call, "output_size")
     tiled = rows >= TILE_PIXELS
     scratch = packed.steps * 8 * (TILE_PIXELS if tiled else 1)
     new = KernelCall(
@@ -37,6 +41,7 @@ def candidate(call: KernelCall) -> Candidate | None:
             "rows": rows,
             "input_size": inputs,
             "output_size": outputs,
+            "shift": packed.shift,
             "stream": packed.stream,
         },
         call.inputs,

@@ -10,12 +10,12 @@ _FAMILY = "max_pool_2d_s8"
 _LARGEST_UNROLLED = 9  # taps
 
 
-def candidate(call: KernelCall) -> Candidate | None:
-    """The call with SSUB8 and SEL, or None where there are fewer than 4 channels."""
+def candidates(call: KernelCall) -> list[Candidate]:
+    """The call with SSUB8 and SEL; none where there are fewer than 4 channels."""
     if call.kernel != _FAMILY or integer(call, "channels") < 4:
-        return None
+        return []
     if integer(call, "output_high") != 127:
-        return None
+        return []
     rows, taps = integer(call, "kernel_height"), integer(call, "kernel_width")
     inside = (
         rows * taps <= _LARGEST_UNROLLED
@@ -38,7 +38,7 @@ def candidate(call: KernelCall) -> Candidate | None:
     )
     words = -(-integer(call, "channels") // 4)
     per_word = 14 + 3 * rows * taps if inside else 22 + rows * (5 + 6 * taps)
-    return Candidate(
+    chosen = Candidate(
         (new,),
         instructions=pixels * ((12 if inside else 50) + words * per_word),
         code_bytes=140 + 14 * rows * taps if inside else 330,
@@ -46,6 +46,7 @@ def candidate(call: KernelCall) -> Candidate | None:
         scratch_bytes=0,
         reason="Armv7E-M: maximum of four channels in two instructions",
     )
+    return [chosen]
 
 
 def _inside(call: KernelCall, axis: str, padding: str) -> bool:

@@ -7,14 +7,13 @@ The kernels hold a sum T as 256 T and compute, with SMMLA and SSAT ..., ASR #shi
 where the offset is lower by a step for T < 0 in the signed form. TensorFlow Lite rounds
 twice: r = floor(T m / 2^31 + 1/2), then r / 2^e half away from zero, then adds the zero point. Both
 functions never fall, so they are equal for all T if and only if they pass every output value at the
-same T. That is what `fit` computes with: for every output value n, the smallest T at which
+same T. That is what `fits` computes with: for every output value n, the smallest T at which
 TensorFlow Lite reaches n must be the smallest at which g does. Each n bounds the offset from both
 sides; an offset within all bounds is exact for every T.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +27,7 @@ _LEVELS = np.arange(_INT8_MIN + 1, _INT8_MAX + 1, dtype=np.int64)
 _LARGEST_MULTIPLIER = (1 << 31) - 1
 _LARGEST_OFFSET = 1 << 30  # the product's upper half is below 2^30, so their sum fits 32 bits
 _FAR = 1 << 40  # beyond any offset
-# Shifts in order of preference: a kernel is rendered for one shift, so layers should agree on it.
+# In order of preference: a kernel may be rendered for one shift, so layers should agree on it.
 _SHIFTS = (12, 11, 13, 10, 14, 9, 15, 8, 16, 7, 17, 6, 18, 5, 19, 20, 21, 22)
 
 
@@ -50,33 +49,29 @@ class Requantization:
     negative_steps: Int64Array | None
 
 
-def fit(
+def fits(
     multipliers: npt.NDArray[np.int32],
     shifts: npt.NDArray[np.int8],
     zero_point: int,
     sums: tuple[Int64Array, Int64Array],
-    shift_choices: Sequence[int] = _SHIFTS,
-) -> Requantization | None:
-    """Constants that equal TensorFlow Lite's for every sum, or None where there are none.
+) -> list[Requantization]:
+    """Constants that equal TensorFlow Lite's for every sum, one for every final shift that has any.
 
     Args:
         multipliers: Q0.31 per channel, as `quantize_multiplier` gives them.
-        shifts: per channel, positive to the left; those make the answer None.
+        shifts: per channel, positive to the left; those make the answer empty.
         zero_point: of the output; the output's range must be the whole of int8.
         sums: the smallest and the largest sum of each channel; within SUM_BITS bits.
     """
     m: Int64Array = multipliers.astype(np.int64)
     e: Int64Array = -shifts.astype(np.int64)
     if (e < 0).any() or (e > 20).any() or ((m != 0) & (m < 1 << 30)).any():
-        return None
+        return []
     dead = m == 0  # such a channel's output is the zero point
     m = np.where(dead, 1 << 30, m)
     thresholds = _thresholds(m, e, zero_point)
-    for shift in shift_choices:
-        found = _fit_shift(m, e, zero_point, shift, thresholds, sums)
-        if found is not None:
-            return _silence(found, dead, zero_point)
-    return None
+    found = (_fit_shift(m, e, zero_point, shift, thresholds, sums) for shift in _SHIFTS)
+    return [_silence(each, dead, zero_point) for each in found if each is not None]
 
 
 def _silence(found: Requantization, dead: npt.NDArray[np.bool_], zero_point: int) -> Requantization:
