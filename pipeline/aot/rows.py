@@ -164,7 +164,9 @@ _WINDOWS: Mapping[str, Callable[[KernelCall, Tensor], Windows | None]] = {
     "lookup_s8": _pointwise,
     "concatenate_s8": _concatenated,
     "add_s8": _elementwise,
+    "maximum_minimum_s8": _elementwise,
     "mul_s8": _elementwise,
+    "sub_s8": _elementwise,
 }
 
 

@@ -9,7 +9,9 @@ from pipeline.aot.rows import row_bytes, row_step
 from pipeline.graph import Tensor
 
 # Their headers say that the output may be the input.
-_ELEMENTWISE = frozenset({"add_s8", "lookup_s8", "mul_s8", "softmax_s8"})
+_ELEMENTWISE = frozenset(
+    {"add_s8", "lookup_s8", "maximum_minimum_s8", "mul_s8", "softmax_s8", "sub_s8"}
+)
 # Their headers say that they work row by row, from the top.
 _ROW_BY_ROW = frozenset(
     {
@@ -38,7 +40,7 @@ def share_in_place(step: Step) -> Step:
     for operand, lead in zip(call.inputs, call.leads, strict=False):
         if isinstance(operand, Tensor) and lead is not None:
             pair = call.outputs[0], operand
-            leads[pair] = max(lead, leads.get(pair, 0))
+            leads[pair] = max(lead, leads.get(pair, lead))
     return replace(step, leads=leads)
 
 
