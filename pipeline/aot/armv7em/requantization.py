@@ -26,6 +26,8 @@ _INT8_MIN, _INT8_MAX = -128, 127
 _LEVELS = np.arange(_INT8_MIN + 1, _INT8_MAX + 1, dtype=np.int64)
 _LARGEST_MULTIPLIER = (1 << 31) - 1
 _LARGEST_OFFSET = 1 << 30  # the product's upper half is below 2^30, so their sum fits 32 bits
+# Multipliers tried beside the nearest: rounding may leave no room for an offset.
+_NEIGHBOURS = (0, -1, 1, -2, 2, -3, 3, -4, 4)
 _FAR = 1 << 40  # beyond any offset
 # In order of preference: a kernel may be rendered for one shift, so layers should agree on it.
 _SHIFTS = (12, 11, 13, 10, 14, 9, 15, 8, 16, 7, 17, 6, 18, 5, 19, 20, 21, 22)
@@ -105,27 +107,37 @@ def _fit_shift(
 ) -> Requantization | None:
     # T * 256 * scaled / 2^(32 + shift) = T * m / 2^(31 + e)
     up, down = np.maximum(shift - 7 - e, 0), np.maximum(e + 7 - shift, 0)
-    scaled = np.asarray(((m << up) + ((1 << down) >> 1)) >> down, np.int64)
-    if int(scaled.max()) > _LARGEST_MULTIPLIER:
+    nearest = np.asarray(((m << up) + ((1 << down) >> 1)) >> down, np.int64)
+    if int(nearest.max()) > _LARGEST_MULTIPLIER - max(_NEIGHBOURS):
         return None
     signed = zero_point != _INT8_MIN
     # Both ranges contain at least one sum, so that bounds exist.
     first, last = np.minimum(sums[0], -1), np.maximum(sums[1], 0)
-    offsets = _offsets(scaled, shift, thresholds, np.zeros_like(first) if signed else first, last)
-    below = offsets
-    if signed:
-        below = _offsets(scaled, shift, thresholds, first, np.full_like(last, -1))
-    if offsets is None or below is None:
-        return None
-    if max(int(np.abs(offsets).max()), int(np.abs(below).max())) >= _LARGEST_OFFSET:
+    scaled, offsets, below = nearest.copy(), np.zeros_like(m), np.zeros_like(m)
+    missing = np.ones(m.shape, np.bool_)
+    for step in _NEIGHBOURS:
+        trial = np.maximum(nearest + step, 0)[missing]
+        ranges = [(first[missing], last[missing])]
+        if signed:
+            zeros = np.zeros_like(trial)
+            ranges = [(zeros, last[missing]), (first[missing], zeros - 1)]
+        found = [_offsets(trial, shift, thresholds[missing], *bounds) for bounds in ranges]
+        exact = np.logical_and.reduce([ok for _, ok in found])
+        where = np.flatnonzero(missing)[exact]
+        scaled[where] = trial[exact]
+        offsets[where], below[where] = found[0][0][exact], found[-1][0][exact]
+        missing[where] = False
+        if not missing.any():
+            break
+    if missing.any() or max(int(abs(offsets).max()), int(abs(below).max())) >= _LARGEST_OFFSET:
         return None
     return Requantization(shift, scaled, offsets, offsets - below if signed else None)
 
 
 def _offsets(
     multipliers: Int64Array, shift: int, thresholds: Int64Array, first: Int64Array, last: Int64Array
-) -> Int64Array | None:
-    """Offsets that are exact for every T from `first` to `last`; None where a channel has none."""
+) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
+    """Offsets that are exact for every T from `first` to `last`, and which channels have one."""
     levels = _LEVELS << shift
     first, last = first[:, np.newaxis], last[:, np.newaxis]
     reaching = np.maximum(thresholds, first)  # here g must be at least the level
@@ -134,11 +146,10 @@ def _offsets(
     lower = np.where(reaching <= last, levels - ((products * reaching) >> SUM_BITS), -_FAR)
     upper = np.where(missing >= first, levels - 1 - ((products * missing) >> SUM_BITS), _FAR)
     low, high = lower.max(axis=1), upper.min(axis=1)
-    if (low > high).any():
-        return None
+    exact = low <= high
     # Where all T give the smallest or the largest output only one side is bounded.
     low, high = np.where(low == -_FAR, high, low), np.where(high == _FAR, low, high)
-    return np.asarray((low + high) >> 1, np.int64)
+    return np.asarray((low + high) >> 1, np.int64), exact
 
 
 def _ceil_divide(value: Int64Array, divisor: Int64Array) -> Int64Array:
