@@ -130,9 +130,7 @@ def _kind(code: Any) -> tuple[str, int]:
 @functools.cache
 def _builtin_names() -> dict[int, str]:
     return {
-        value: key
-        for key, value in vars(schema.BuiltinOperator).items()
-        if not key.startswith("_")
+        value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")
     }
 
 
