@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.aot.program import MemoryPlan, Program, Step
+from pipeline.aot.program import SAME_PLACE, MemoryPlan, Program, Step
 from pipeline.graph import Graph, Operator, Tensor
 
 ALIGNMENT_BYTES = 4  # of every buffer; kernels may load words
@@ -127,7 +127,9 @@ def _leads(
             if pair[0] is not pair[1] and (
                 lifetimes[pair[0]].first == lifetimes[pair[1]].last == index
             ):
-                found[position[pair[0]], position[pair[1]]] = _aligned(lead)
+                found[position[pair[0]], position[pair[1]]] = (
+                    lead if lead == SAME_PLACE else _aligned(lead)
+                )
     return found
 
 
@@ -146,7 +148,7 @@ def place(
 
     Args:
         leads: (output, input) -> bytes: these two may overlap where the output begins at least
-            that many bytes before the input; multiples of ALIGNMENT_BYTES.
+            that many bytes before the input; multiples of ALIGNMENT_BYTES, or SAME_PLACE.
         search: how many placements the depth-first search may try; 0 for the greedy orders alone
             and little more, to compare programs.
     """
@@ -175,9 +177,10 @@ class _OrderSearch:
         self._budget = budget
         self._neighbours = [
             [
-                (j, *_distances(lifetimes, leads, i, j))
+                (j, *distances)
                 for j, other in enumerate(lifetimes)
                 if j != i and b.overlaps(other)
+                for distances in _distances(lifetimes, leads, i, j)
             ]
             for i, b in enumerate(lifetimes)
         ]
@@ -247,14 +250,20 @@ class _OrderSearch:
 
 def _distances(
     lifetimes: Sequence[Lifetime], leads: Mapping[tuple[int, int], int], index: int, other: int
-) -> tuple[int, int]:
-    """How far before and behind the begin of `other` the begin of `index` must be."""
+) -> list[tuple[int, int]]:
+    """Ranges (before, behind): `index` must not begin less than `before` bytes before the begin of
+    `other` and less than `behind` bytes behind it, both at once."""
     before, behind = lifetimes[index].size_bytes, lifetimes[other].size_bytes
-    if (index, other) in leads:
-        before = min(before, leads[index, other])
-    if (other, index) in leads:
-        behind = min(behind, leads[other, index])
-    return before, behind
+    lead = leads.get((index, other))
+    lag = leads.get((other, index))
+    if SAME_PLACE in (lead, lag):
+        return [(before, 0), (0, behind)]
+    return [
+        (
+            before if lead is None else min(before, lead),
+            behind if lag is None else min(behind, lag),
+        )
+    ]
 
 
 def live_bytes_bound(
@@ -267,7 +276,7 @@ def live_bytes_bound(
     saved = {
         (i, j): lifetimes[i].size_bytes
         + lifetimes[j].size_bytes
-        - max(lifetimes[i].size_bytes, lead + lifetimes[j].size_bytes)
+        - max(lifetimes[i].size_bytes, max(lead, 0) + lifetimes[j].size_bytes)
         for (i, j), lead in (leads or {}).items()
     }
     bound = 0

@@ -25,6 +25,8 @@ class ConstArray:
     data: npt.NDArray[Any]
 
 
+SAME_PLACE = -1  # as a lead
+
 FieldValue = int | float | ConstArray | None  # None: a null pointer
 
 
@@ -64,8 +66,8 @@ class KernelCall:
             them; default the kernel's own.
         rendered: how the kernel's source is made; None for a file in firmware/kernels.
         leads: per input, where the kernel allows it to share memory with the only output: the
-            output then begins at least that many bytes before the input, 0 for the same place.
-            None, or no entry: never.
+            output then begins at least that many bytes before the input, 0 for the same place;
+            SAME_PLACE: there only. None, or no entry: never.
     """
 
     kernel: str

@@ -20,6 +20,9 @@ _CALL_CODE_BYTES = 24  # of one line in model.c
 _FIELD_BYTES = 4
 _STEP_CODE_BYTES = 400  # of a portable kernel, each counted for every step that uses it
 
+# Scratch makes the arena larger only in its fullest step; row fusion counts it there in full.
+_SCRATCH_SHARE = 0.1
+
 _CANDIDATES: Mapping[str, Callable[[KernelCall], list[Candidate]]] = {
     "cortex-m4f": armv7em.candidates,
     "rv32imc": scalar.rv32imc_candidates,
@@ -59,13 +62,14 @@ class Selection:
         self._find = _CANDIDATES.get(goal.core)
         self._portable_factor = _PORTABLE_FACTORS.get(goal.core, 1.0)
         self._chosen: dict[KernelCall, Candidate] = {}
+        self._found: dict[KernelCall, list[Candidate]] = {}
         self._estimates: dict[KernelCall, int] = {}
         self._kernels: set[str] = set()
         self._stored: set[tuple[ConstArray, str]] = set()  # weights, and for which kernels
         calls = [call for step in steps for call in step.calls]
         instructions, flash, arena = _SHARES[goal.optimize]
         self.weights = Weights(
-            instructions / max(1, sum(map(self._portable, calls))),
+            instructions / max(1, sum(min(o.instructions for o in self._ways(c)) for c in calls)),
             flash / max(1, sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls)),
             arena / max(1, arena_bytes),
         )
@@ -109,18 +113,23 @@ class Selection:
     def _portable(self, call: KernelCall) -> int:
         return round(self._portable_factor * portable_instructions(call))
 
+    def _ways(self, call: KernelCall) -> list[Candidate]:
+        """The portable call and all that could replace it."""
+        if call not in self._found:
+            portable = Candidate((call,), self._portable(call), 0, _constant_bytes(call), 0, "")
+            self._found[call] = [portable, *(self._find(call) if self._find else ())]
+        return self._found[call]
+
     def _choose(self, call: KernelCall, within_loop: bool = False) -> Candidate:
         if call in self._chosen:
             return self._chosen[call]
-        assert self._find is not None
-        portable = Candidate((call,), self._portable(call), 0, _constant_bytes(call), 0, "")
         # A loop was laid out for the places where the portable kernel may write.
         options = [
-            candidate
-            for candidate in self._find(call)
-            if not (within_loop and call.leads) or candidate.calls[0].leads == call.leads
+            way
+            for way in self._ways(call)
+            if not (within_loop and call.leads) or way.calls[0].leads == call.leads
         ]
-        best = min([portable, *options], key=lambda option: self._cost(call, option))
+        best = min(options, key=lambda option: self._cost(call, option))
         self._chosen[call] = best
         for index, new in enumerate(best.calls):
             self._estimates[new] = 0 if index else best.instructions
@@ -141,7 +150,7 @@ class Selection:
         return (
             self.weights.instruction * candidate.instructions
             + self.weights.flash_byte * flash
-            + self.weights.arena_byte * candidate.scratch_bytes
+            + self.weights.arena_byte * _SCRATCH_SHARE * candidate.scratch_bytes
         )
 
 

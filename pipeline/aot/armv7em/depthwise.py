@@ -9,7 +9,13 @@ from pipeline.aot.armv7em import cross_cancel, requantization
 from pipeline.aot.armv7em.params import array, full_int8_range, integer
 from pipeline.aot.armv7em.requantization import Requantization
 from pipeline.aot.cost import Candidate
-from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
+from pipeline.aot.program import (
+    SAME_PLACE,
+    ConstArray,
+    FieldValue,
+    KernelCall,
+    RenderedKernel,
+)
 
 FAMILY = "armv7em_depthwise_3x3_s8"
 _COPIED = (
@@ -84,8 +90,14 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
     scratch = 2 * rows * pitch + _SLACK_BYTES
     params: dict[str, FieldValue] = {name: values[name] for name in _COPIED}
     params |= {"plane_rows": rows, "plane_pitch": pitch, "stream": stream}
-    # All rows of a channel are written before the next channel is read.
-    one_row = integer(call, "batches") == integer(call, "output_height") == 1
+    # All rows of a channel are written before the next channel is read: in one place, an output
+    # overwrites no activation but its channel's.
+    in_place = (
+        integer(call, "batches") == 1
+        and values["depth_multiplier"] == 1
+        and integer(call, "output_height") <= integer(call, "input_height")
+        and integer(call, "output_width") <= integer(call, "input_width")
+    )
     new = KernelCall(
         f"{FAMILY}_{variant}",
         params,
@@ -97,7 +109,7 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
             "armv7em/depthwise_3x3_s8.c.j2",
             (("signed", int(signed)), ("shift", constants.shift), ("variant", variant)),
         ),
-        leads=call.leads if one_row else (),
+        leads=(SAME_PLACE,) if in_place else (),
     )
     return Candidate(
         (new,),
