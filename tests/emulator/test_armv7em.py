@@ -55,11 +55,12 @@ def random_conv(rng: np.random.Generator) -> KernelCall:
 
 
 def random_depthwise(rng: np.random.Generator) -> KernelCall:
+    kernel = int(rng.choice([3, 3, 5]))
     sizes = rng.integers(1, 12, 2)
     strides = rng.choice([1, 1, 2], 2)
-    valid = bool(min(sizes) >= 3 and rng.integers(2))
+    valid = bool(min(sizes) >= kernel and rng.integers(2))
     rows, columns = (
-        draw.Window(int(size), 3, int(stride), same=not valid)
+        draw.Window(int(size), kernel, int(stride), same=not valid)
         for size, stride in zip(sizes, strides, strict=True)
     )
     return draw.depthwise_call(

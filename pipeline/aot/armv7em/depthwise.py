@@ -1,6 +1,8 @@
-"""3x3 kernels that see one input channel: depthwise convolution, and conv_2d_s8 on one channel."""
+"""Kernels that see one input channel: depthwise convolution, and conv_2d_s8 on one channel."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from pipeline.aot.program import (
     RenderedKernel,
 )
 
-FAMILY = "armv7em_depthwise_3x3_s8"
+FAMILY = "armv7em_depthwise_s8"
 _COPIED = (
     "batches",
     "input_height",
@@ -32,7 +34,7 @@ _COPIED = (
     "padding_left",
     "input_zero_point",
 )
-_TAPS = 9
+_SIZES = (3, 5)  # of square kernels
 _WAYS = 6  # shifts that a layer offers, so that layers can share a kernel
 _SLACK_BYTES = 4  # a last odd output reads one activation more than it uses
 
@@ -42,11 +44,12 @@ def candidates(call: KernelCall) -> list[Candidate]:
     single = call.kernel == "conv_2d_s8" and integer(call, "input_channels") == 1
     if not (single or call.kernel == "depthwise_conv_2d_s8"):
         return []
-    if not full_int8_range(call) or not _is_3x3(call):
+    if not full_int8_range(call) or not _is_plain(call):
         return []
     weights = array(call, "weights").astype(np.int64)
     # (output channels, taps); a convolution of one channel is a depthwise one with a multiplier
-    weights = weights.reshape(-1, _TAPS) if single else weights.reshape(_TAPS, -1).T
+    taps = integer(call, "kernel_height") * integer(call, "kernel_width")
+    weights = weights.reshape(-1, taps) if single else weights.reshape(taps, -1).T
     bias = array(call, "bias").astype(np.int64)
     bias -= integer(call, "input_zero_point") * weights.sum(axis=1)
     sums = cross_cancel.sum_bounds(weights, bias)
@@ -59,19 +62,30 @@ def candidates(call: KernelCall) -> list[Candidate]:
     return [_candidate(call, each, _stream(weights, bias, each)) for each in ways[:_WAYS]]
 
 
-def _is_3x3(call: KernelCall) -> bool:
-    window = (integer(call, "kernel_height"), integer(call, "kernel_width"))
+def _is_plain(call: KernelCall) -> bool:
+    """A square kernel of a size that has a template, neither dilated nor with a long stride."""
     dilation = (integer(call, "dilation_height"), integer(call, "dilation_width"))
-    return window == (3, 3) and dilation == (1, 1) and integer(call, "stride_width") in (1, 2)
+    return (
+        integer(call, "kernel_width") in _SIZES
+        and integer(call, "kernel_height") == integer(call, "kernel_width")
+        and dilation == (1, 1)
+        and integer(call, "stride_width") in (1, 2)
+    )
+
+
+# Weights that the kernels take as pairs, in the order of templates/aot/armv7em/depthwise_*.j2
+_PAIRS = {3: ((0, 1), (1, 2)), 5: ((0, 1), (2, 3), (1, 2), (3, 4))}
 
 
 def _stream(
     weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], constants: Requantization
 ) -> ConstArray:
-    """int32, per output channel: six pairs of weights, bias, requantization constants."""
-    rows = (256 * weights).reshape(-1, 3, 3) & 0xFFFF
-    pairs = np.stack([rows[:, :, 0] | rows[:, :, 1] << 16, rows[:, :, 1] | rows[:, :, 2] << 16], 2)
-    columns = [*pairs.reshape(-1, 6).T, bias << 8, constants.multipliers, constants.offsets]
+    """int32, per output channel: pairs of weights, bias, requantization constants."""
+    channels = weights.shape[0]
+    size = math.isqrt(weights.shape[1])
+    rows = (256 * weights).reshape(channels, size, size) & 0xFFFF
+    pairs = np.stack([rows[:, :, a] | rows[:, :, b] << 16 for a, b in _PAIRS[size]], axis=2)
+    columns = [*pairs.reshape(channels, -1).T, bias << 8, constants.multipliers, constants.offsets]
     if constants.negative_steps is not None:
         columns.append(constants.negative_steps)
     words = np.stack(columns, axis=1).astype(np.uint32)
@@ -83,9 +97,10 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
     variant = f"{'signed' if signed else 'relu'}{constants.shift}"
     values: dict[str, FieldValue] = dict(call.params)
     channels = int(constants.multipliers.size)
+    size = integer(call, "kernel_width")
     values.setdefault("depth_multiplier", channels)
-    rows = (integer(call, "output_height") - 1) * integer(call, "stride_height") + 3
-    columns = (integer(call, "output_width") - 1) * integer(call, "stride_width") + 3
+    rows = (integer(call, "output_height") - 1) * integer(call, "stride_height") + size
+    columns = (integer(call, "output_width") - 1) * integer(call, "stride_width") + size
     pitch = columns + columns % 2
     scratch = 2 * rows * pitch + _SLACK_BYTES
     params: dict[str, FieldValue] = {name: values[name] for name in _COPIED}
@@ -99,22 +114,28 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
         and integer(call, "output_width") <= integer(call, "input_width")
     )
     new = KernelCall(
-        f"{FAMILY}_{variant}",
+        f"{FAMILY}_{size}x{size}_{variant}",
         params,
         call.inputs,
         call.outputs,
         scratch_bytes=scratch,
         family=FAMILY,
         rendered=RenderedKernel(
-            "armv7em/depthwise_3x3_s8.c.j2",
-            (("signed", int(signed)), ("shift", constants.shift), ("variant", variant)),
+            "armv7em/depthwise_s8.c.j2",
+            (
+                ("size", size),
+                ("signed", int(signed)),
+                ("shift", constants.shift),
+                ("variant", variant),
+                ("words", stream.data.size // channels),
+            ),
         ),
         leads=(SAME_PLACE,) if in_place else (),
     )
     return Candidate(
         (new,),
         instructions=_instructions(call, channels, signed),
-        code_bytes=620 + (60 if signed else 0),
+        code_bytes=(620 if size == 3 else 760) + (60 if signed else 0),
         const_bytes=int(stream.data.nbytes) + 4 * len(params),
         scratch_bytes=scratch,
         reason="Armv7E-M: two outputs of a row at a time from a plane of 16 bits",
@@ -124,7 +145,8 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
 def _instructions(call: KernelCall, channels: int, signed: bool) -> int:
     width, height = integer(call, "output_width"), integer(call, "output_height")
     pairs = width // 2 if integer(call, "stride_width") == 1 else 0
-    row = 18 + pairs * (27 + (9 if signed else 0)) + (width - 2 * pairs) * (19 + 4 * signed)
+    pair, single = (27, 19) if integer(call, "kernel_width") == 3 else (58, 42)
+    row = 18 + pairs * (pair + 9 * signed) + (width - 2 * pairs) * (single + 4 * signed)
     unpack = integer(call, "input_height") * (12 + 3 * integer(call, "input_width"))
     planes = integer(call, "input_channels")
     batches = integer(call, "batches")
