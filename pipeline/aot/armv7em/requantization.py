@@ -14,6 +14,7 @@ sides; an offset within all bounds is exact for every T.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,15 +66,32 @@ def fits(
         zero_point: of the output; the output's range must be the whole of int8.
         sums: the smallest and the largest sum of each channel; within SUM_BITS bits.
     """
-    m: Int64Array = multipliers.astype(np.int64)
-    e: Int64Array = -shifts.astype(np.int64)
+    low, high = sums
+    return list(
+        _fits(
+            multipliers.astype(np.int64).tobytes(),
+            shifts.astype(np.int64).tobytes(),
+            zero_point,
+            low.astype(np.int64).tobytes(),
+            high.astype(np.int64).tobytes(),
+        )
+    )
+
+
+@functools.lru_cache(maxsize=1024)  # a layer is asked about for every number of rows it may have
+def _fits(
+    multipliers: bytes, shifts: bytes, zero_point: int, lowest: bytes, highest: bytes
+) -> tuple[Requantization, ...]:
+    m: Int64Array = np.frombuffer(multipliers, np.int64)
+    e: Int64Array = -np.frombuffer(shifts, np.int64)
+    sums = np.frombuffer(lowest, np.int64), np.frombuffer(highest, np.int64)
     if (e < 0).any() or (e > 20).any() or ((m != 0) & (m < 1 << 30)).any():
-        return []
+        return ()
     dead = m == 0  # such a channel's output is the zero point
     m = np.where(dead, 1 << 30, m)
     thresholds = _thresholds(m, e, zero_point)
     found = (_fit_shift(m, e, zero_point, shift, thresholds, sums) for shift in _SHIFTS)
-    return [_silence(each, dead, zero_point) for each in found if each is not None]
+    return tuple(_silence(each, dead, zero_point) for each in found if each is not None)
 
 
 def _silence(found: Requantization, dead: npt.NDArray[np.bool_], zero_point: int) -> Requantization:
