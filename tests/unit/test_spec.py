@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -22,6 +22,7 @@ from pipeline.spec import (
     ExperimentSpec,
     KnownNames,
     ModelSpec,
+    Optimize,
     QuantizationSpec,
     TrainingSpec,
     dump_spec,
@@ -275,7 +276,11 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "per_channel_dense": st.booleans(),
         "seed": SEED,
     },
-    BoardSpec: {"id": TEXT.filter(bool), "runtime": st.sampled_from([None, "aot", "tflm"])},
+    BoardSpec: {
+        "id": TEXT.filter(bool),
+        "runtime": st.sampled_from([None, "aot", "tflm"]),
+        "optimize": st.sampled_from(get_args(Optimize)),
+    },
     BenchmarkSpec: {
         "runs": st.integers(1, 65_535),
         "warmups": st.integers(0, 65_535),
