@@ -33,14 +33,14 @@ static inline int32_t scalar_multiply_high(int32_t x, uint32_t y, uint32_t *bit_
 #endif
 
 /* What requantize_s8 computes: the product rounded to nearest, then divided with ties away from
- * zero. */
-static inline int8_t scalar_requantize(int32_t sum, const scalar_channel *channel, int32_t low,
-                                       int32_t high) {
+ * zero. Not narrowed to int8_t, which a store does for nothing. */
+static inline int32_t scalar_requantize(int32_t sum, const scalar_channel *channel, int32_t low,
+                                        int32_t high) {
   uint32_t half;
   const int32_t scaled = scalar_multiply_high(sum, channel->multiplier, &half) + (int32_t)half;
   int32_t value = (scaled + channel->rounding + (scaled >> 31)) >> channel->shift;
   value = value < low ? low : value;
-  return (int8_t)(value > high ? high : value);
+  return value > high ? high : value;
 }
 
 #endif
