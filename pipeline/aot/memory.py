@@ -108,6 +108,15 @@ def plan_memory(
     )
 
 
+def bytes_alive(graph: Graph, steps: Sequence[Step]) -> list[int]:
+    """Bytes of the activations that exist during each step."""
+    lifetimes = _tensor_lifetimes(graph, steps, _storage(steps)).values()
+    return [
+        sum(b.size_bytes for b in lifetimes if b.first <= step <= b.last)
+        for step in range(len(steps))
+    ]
+
+
 def _scratch_bytes(step: Step) -> int:
     return _aligned(max((call.scratch_bytes for call in step.calls), default=0))
 

@@ -1,7 +1,7 @@
 """The cheapest way to compute each call, by what the goal minimises.
 
 Costs of unlike kinds are compared as shares of the whole model's: with "balanced", one per cent of
-the instructions weighs as much as one per cent of the flash or of the arena.
+the instructions weighs as much as one per cent of the flash or two of the arena.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Weights:
 
 _SHARES: Mapping[Optimize, tuple[float, float, float]] = {
     # instructions, flash, arena; the small ones settle ties
-    "balanced": (1.0, 1.0, 1.0),
+    "balanced": (1.0, 1.0, 0.5),
     "latency": (1.0, 1e-3, 1e-3),
     "flash": (1e-2, 1.0, 1e-2),
-    "ram": (1e-2, 1e-2, 1.0),
+    "ram": (3e-2, 3e-2, 1.0),
 }
 
 
@@ -56,7 +56,7 @@ class Selection:
         """Decides the calls of `steps`.
 
         Args:
-            steps: the program of portable calls alone; costs count as shares of its costs.
+            steps: the program of portable calls alone.
             arena_bytes: of that program.
         """
         self._find = _CANDIDATES.get(goal.core)
@@ -67,12 +67,15 @@ class Selection:
         self._kernels: set[str] = set()
         self._stored: set[tuple[ConstArray, str]] = set()  # weights, and for which kernels
         calls = [call for step in steps for call in step.calls]
-        instructions, flash, arena = _SHARES[goal.optimize]
-        self.weights = Weights(
-            instructions / max(1, sum(min(o.instructions for o in self._ways(c)) for c in calls)),
-            flash / max(1, sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls)),
-            arena / max(1, arena_bytes),
+        totals = (
+            sum(min(way.instructions for way in self._ways(call)) for call in calls),
+            sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls),
+            arena_bytes,
         )
+        self.weights = _weights(_SHARES[goal.optimize], totals)
+        # A call's scratch says little about the arena: "ram" takes calls as "balanced" does.
+        shares = _SHARES["balanced" if goal.optimize == "ram" else goal.optimize]
+        self._call_weights = _weights(shares, totals)
         # The second time, the code of kernels that others have chosen costs nothing.
         for _ in range(2 if self._find else 0):
             self._chosen.clear()
@@ -148,10 +151,15 @@ class Selection:
         flash = 0 if stored else candidate.const_bytes
         flash += 0 if known else candidate.code_bytes
         return (
-            self.weights.instruction * candidate.instructions
-            + self.weights.flash_byte * flash
-            + self.weights.arena_byte * _SCRATCH_SHARE * candidate.scratch_bytes
+            self._call_weights.instruction * candidate.instructions
+            + self._call_weights.flash_byte * flash
+            + self._call_weights.arena_byte * _SCRATCH_SHARE * candidate.scratch_bytes
         )
+
+
+def _weights(shares: tuple[float, float, float], totals: tuple[int, int, int]) -> Weights:
+    """Costs as shares of the fastest program's instructions and of the portable one's bytes."""
+    return Weights(*(share / max(1, total) for share, total in zip(shares, totals, strict=True)))
 
 
 def _replaced(loop: Loop, chosen: Mapping[KernelCall, Candidate]) -> Loop:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.aot.memory import plan_memory
+from pipeline.aot.memory import bytes_alive, plan_memory
 from pipeline.aot.passes.in_place import share_in_place
 from pipeline.aot.program import Step
 from pipeline.aot.row_schedule import fuse_rows
@@ -20,6 +20,7 @@ from pipeline.graph import Graph, Tensor
 _LONGEST = 9  # steps fused into one
 _STRIPS = (1, 2, 4, 8)  # rows of the last output a round
 _LEAST_GAIN = 0.005  # of the whole cost, 1.0 for each of instructions, flash and arena
+_FULL = 0.25  # of the fullest step: steps below decide nothing until the arena is a quarter
 _TRIED_AGAIN = 24  # of the best ranges, after one was taken
 
 
@@ -74,11 +75,15 @@ class _Search:
         return tuple(self._step(r) for r in self._ranges)
 
     def _candidates(self) -> list[_Range]:
+        """Ranges that can be fused and touch a step that is full enough to matter."""
+        alive = bytes_alive(self._graph, self._steps)
+        full = [step for step, size in enumerate(alive) if size >= _FULL * max(alive)]
         return [
             _Range(first, end, 1)
             for first in range(len(self._steps))
             for end in range(first + 1, min(first + _LONGEST, len(self._steps)) + 1)
-            if self._build(_Range(first, end, 1)) is not None
+            if any(first <= step < end for step in full)
+            and self._build(_Range(first, end, 1)) is not None
         ]
 
     def _widen(self, taken: _Range) -> None:
