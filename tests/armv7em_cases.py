@@ -212,3 +212,69 @@ def max_pool_call(
         (activation(batches, rows.input, columns.input, channels),),
         (activation(batches, rows.output, columns.output, channels),),
     )
+
+
+def add_call(rng: np.random.Generator, count: int, zero_points: tuple[int, int, int]) -> KernelCall:
+    """add_s8 of two tensors of `count` elements; zero points of inputs and output."""
+    scales = rng.uniform(0.01, 0.2, 2)
+    result = rng.uniform(0.6, 1.6) * max(scales)
+    twice = 2 * max(scales)
+    first, second = (quantize_multiplier(float(scale / twice)) for scale in scales)
+    output = quantize_multiplier(float(twice / ((1 << 20) * result)))
+    return KernelCall(
+        "add_s8",
+        {
+            **_flat_loops(count),
+            "input1_zero_point": zero_points[0],
+            "input1_multiplier": first[0],
+            "input1_shift": first[1],
+            "input2_zero_point": zero_points[1],
+            "input2_multiplier": second[0],
+            "input2_shift": second[1],
+            "output_zero_point": zero_points[2],
+            "output_multiplier": output[0],
+            "output_shift": output[1],
+            "activation_min": -128,
+            "activation_max": 127,
+        },
+        (activation(count), activation(count)),
+        (activation(count),),
+    )
+
+
+def mul_call(
+    rng: np.random.Generator, outer: int, inner: int, zero_points: tuple[int, int, int]
+) -> KernelCall:
+    """mul_s8 of (outer, inner) and (1, inner); zero points of inputs and output."""
+    multiplier, shift = quantize_multiplier(float(2.0 ** rng.uniform(-9, -6)))
+    return KernelCall(
+        "mul_s8",
+        {
+            **_flat_loops(inner),
+            "outer_loops": 1,
+            "extents": int32_array("extents", [outer]),
+            "input1_jumps": int32_array("input1_jumps", [0]),
+            "input2_jumps": int32_array("input2_jumps", [-inner]),
+            "input1_zero_point": zero_points[0],
+            "input2_zero_point": zero_points[1],
+            "output_zero_point": zero_points[2],
+            "output_multiplier": multiplier,
+            "output_shift": shift,
+            "activation_min": -128,
+            "activation_max": 127,
+        },
+        (activation(outer, inner), activation(1, inner)),
+        (activation(outer, inner),),
+    )
+
+
+def _flat_loops(inner: int) -> dict[str, FieldValue]:
+    return {
+        "inner": inner,
+        "input1_step": 1,
+        "input2_step": 1,
+        "outer_loops": 0,
+        "extents": None,
+        "input1_jumps": None,
+        "input2_jumps": None,
+    }

@@ -83,11 +83,27 @@ def random_max_pool(rng: np.random.Generator) -> KernelCall:
     )
 
 
+def random_zero_points(rng: np.random.Generator) -> tuple[int, int, int]:
+    first, second = rng.choice([-128, 127, 0, 5, -3], 2)
+    return int(first), int(second), draw.zero_point(rng)
+
+
+def random_add(rng: np.random.Generator) -> KernelCall:
+    return draw.add_call(rng, int(rng.integers(1, 300)), random_zero_points(rng))
+
+
+def random_mul(rng: np.random.Generator) -> KernelCall:
+    outer, inner = rng.integers(1, 20, 2)
+    return draw.mul_call(rng, int(outer), int(inner), random_zero_points(rng))
+
+
 DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
     "matrix": random_matrix,
     "conv": random_conv,
     "depthwise": random_depthwise,
     "max pool": random_max_pool,
+    "add": random_add,
+    "mul": random_mul,
 }
 
 

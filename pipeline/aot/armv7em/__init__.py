@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em import conv, depthwise, matrix, max_pool
+from pipeline.aot.armv7em import add, conv, depthwise, matrix, max_pool, mul
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
 
-_FAMILIES = (matrix.candidates, conv.candidates, depthwise.candidates, max_pool.candidates)
+_FAMILIES = (
+    matrix.candidates,
+    conv.candidates,
+    depthwise.candidates,
+    max_pool.candidates,
+    add.candidates,
+    mul.candidates,
+)
 
 
 def candidates(call: KernelCall) -> list[Candidate]:

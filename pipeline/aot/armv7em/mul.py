@@ -1,0 +1,76 @@
+"""mul_s8 with the two-instruction requantization of the matrix kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.aot.armv7em import requantization
+from pipeline.aot.armv7em.params import integer
+from pipeline.aot.armv7em.requantization import Requantization
+from pipeline.aot.cost import Candidate
+from pipeline.aot.program import FieldValue, KernelCall, RenderedKernel
+
+FAMILY = "armv7em_mul_s8"
+_COPIED = (
+    "inner",
+    "input1_step",
+    "input2_step",
+    "outer_loops",
+    "extents",
+    "input1_jumps",
+    "input2_jumps",
+    "input1_zero_point",
+    "input2_zero_point",
+)
+_WAYS = 4  # shifts that a call offers, so that calls can share a kernel
+
+
+def candidates(call: KernelCall) -> list[Candidate]:
+    """One way for every final shift that is exact."""
+    if call.kernel != "mul_s8":
+        return []
+    low, high = integer(call, "activation_min"), integer(call, "activation_max")
+    if (low, high) != (-128, 127):
+        return []
+    bounds = [
+        [value - integer(call, f"input{i}_zero_point") for value in (-128, 127)] for i in (1, 2)
+    ]
+    products = [a * b for a in bounds[0] for b in bounds[1]]
+    ways = requantization.fits(
+        np.array([integer(call, "output_multiplier")], np.int32),
+        np.array([integer(call, "output_shift")], np.int8),
+        integer(call, "output_zero_point"),
+        (np.array([min(products)]), np.array([max(products)])),
+    )
+    return [_candidate(call, constants) for constants in ways[:_WAYS]]
+
+
+def _candidate(call: KernelCall, constants: Requantization) -> Candidate:
+    signed = constants.negative_steps is not None
+    steps = constants.negative_steps
+    params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
+    params |= {
+        "multiplier": int(constants.multipliers[0]),
+        "offset": int(constants.offsets[0]),
+        "negative_step": 0 if steps is None else int(steps[0]),
+    }
+    new = KernelCall(
+        f"{FAMILY}_{'signed' if signed else 'relu'}{constants.shift}",
+        params,
+        call.inputs,
+        call.outputs,
+        family=FAMILY,
+        rendered=RenderedKernel(
+            "armv7em/mul_s8.c.j2", (("signed", int(signed)), ("shift", constants.shift))
+        ),
+        leads=call.leads,
+    )
+    count = call.outputs[0].size
+    return Candidate(
+        (new,),
+        instructions=60 + (13 if signed else 11) * count + 30 * (count // integer(call, "inner")),
+        code_bytes=240,
+        const_bytes=4 * len(params),
+        scratch_bytes=0,
+        reason="Armv7E-M: product requantized in two instructions, exact for all products",
+    )
