@@ -1,4 +1,4 @@
-"""`python -m benchmarks.page`: docs/benchmarks.md's table and chart from the committed results."""
+"""`python -m benchmarks.page`: the documents' table and chart from the committed results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.results import (
 )
 from pipeline.store import write_if_changed
 
-PAGE = FOLDER.parent / "docs" / "benchmarks.md"
+PAGES = (FOLDER.parent / "docs" / "benchmarks.md", FOLDER.parent / "README.md")
 CHART = FOLDER.parent / "docs" / "benchmarks.svg"
 _BEGIN, _END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 _BOARD, _RUNTIME, _OPTIMIZE = "nano33ble_sim", "aot", "balanced"
@@ -107,10 +107,11 @@ def with_table(page: str, text: str) -> str:
     return f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}"
 
 
-def main(page: Path = PAGE, drawing: Path = CHART) -> int:
+def main(pages: Sequence[Path] = PAGES, drawing: Path = CHART) -> int:
     results = shown_results(read_results(RESULTS))
-    text = with_table(page.read_text(encoding="utf-8"), markdown_table(results))
-    write_if_changed(page, text.encode())
+    for page in pages:
+        text = with_table(page.read_text(encoding="utf-8"), markdown_table(results))
+        write_if_changed(page, text.encode())
     write_if_changed(drawing, chart(results).encode())
     return 0
 
