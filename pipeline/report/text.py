@@ -17,6 +17,7 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
     rows = [
         ("model", report.model),
         ("dataset", report.dataset),
+        ("generated code minimises", report.optimize),
         ("accuracy, float", _percent(accuracy.float32)),
         ("accuracy, int8 post-training on the host (TFLM)", _percent(accuracy.int8_post_training)),
         (
@@ -48,7 +49,10 @@ def render_markdown(report: Report) -> str:
         runtime=report.runtime,
         kind=report.kind,
         rows=summary_rows(report),
-        steps=step_rows(report),
+        steps=[
+            (*row, op.reason or _UNKNOWN)
+            for row, op in zip(step_rows(report), report.per_op, strict=True)
+        ],
         cost_unit=cost_unit_of(report) or "instructions",
         versions=sorted(report.versions.items()),
     )
