@@ -22,6 +22,8 @@ def draw_cases(definition: OperatorDefinition, rng: np.random.Generator) -> list
     cases: list[SingleOpCase] = []
     missing = set(definition.options)
     for number in range(DRAWS_FOR_RARE_OPTIONS):
+        if number >= CASES_PER_OPERATOR and not missing:
+            break
         case = definition.draw(rng)
         assert case.labels <= definition.options
         if number < CASES_PER_OPERATOR or missing & case.labels:
