@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline import ops
 from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.memory import plan_memory
+from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
@@ -32,6 +33,7 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
                     f"generate: {side} tensor {tensor.index} ({tensor.name}) is constant"
                 )
     steps = tuple(_lower_operator(op) for op in graph.operators)
+    steps = fold_constants(graph, steps)
     steps = without_dead_code(graph, pad_into_convolution(graph, steps))
     steps = tuple(with_leads(step) for step in steps)
     arena = plan_memory(graph, steps, search=0).arena_bytes

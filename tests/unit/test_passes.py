@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
 from benchmarks.network import Activations, Network
 from pipeline.aot.lowering import lower
+from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import row_by_row_lead, share_in_place, with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
-from pipeline.aot.program import Program, Step
+from pipeline.aot.program import ConstArray, Program, Step
 from pipeline.aot.row_schedule import fuse_rows
 from pipeline.aot.rows import RowStep, row_step
-from pipeline.graph import Graph
+from pipeline.graph import DType, Graph, Quantization
 from pipeline.ops import definitions
 from pipeline.tflite_reader import read_tflite
+from pipeline.tflite_writer import TfliteWriter
 
 
 def lowered(model: bytes) -> tuple[Graph, tuple[Step, ...]]:
@@ -105,3 +110,35 @@ def test_the_program_keeps_every_operator_it_executes() -> None:
     x = net.pool(net.conv(net.input, 8, 3), "MAX", 2)
     program: Program = lower(read_tflite(net.build(net.softmax(net.dense(net.flatten(x), 3)))))
     assert [op.index for step in program.steps for op in step.operators] == list(range(5))
+
+
+def test_constants_are_looked_up_and_put_together_ahead() -> None:
+    """x + concatenation(relu(c), c): the device only adds."""
+    quantization = Quantization((0.5,), (0,))
+    writer = TfliteWriter()
+    x = writer.tensor((1, 6), DType.INT8, quantization)
+    c = writer.tensor((1, 3), DType.INT8, quantization, np.array([[-4, 0, 5]]))
+    positive = writer.tensor((1, 3), DType.INT8, quantization)
+    both = writer.tensor((1, 6), DType.INT8, quantization)
+    y = writer.tensor((1, 6), DType.INT8, quantization)
+    writer.operator("RELU", [c], [positive])
+    options = schema.ConcatenationOptionsT()
+    options.axis = 1
+    writer.operator("CONCATENATION", [positive, c], [both], options)
+    writer.operator("ADD", [x, both], [y], schema.AddOptionsT())
+    graph, steps = lowered(writer.build([x], [y]))
+
+    (step,) = fold_constants(graph, steps)
+    constant = step.calls[0].inputs[1]
+    assert isinstance(constant, ConstArray)
+    assert constant.data.tolist() == [[0, 0, 5, -4, 0, 5]]
+
+
+def test_a_constant_output_is_still_written() -> None:
+    writer = TfliteWriter()
+    quantization = Quantization((0.5,), (0,))
+    c = writer.tensor((1, 3), DType.INT8, quantization, np.array([[-4, 0, 5]]))
+    y = writer.tensor((1, 3), DType.INT8, quantization)
+    writer.operator("RELU", [c], [y])
+    graph, steps = lowered(writer.build([], [y]))
+    assert kinds(fold_constants(graph, steps)) == ["RELU"]
