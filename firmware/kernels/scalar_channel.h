@@ -12,9 +12,10 @@ typedef struct {
   int32_t shift;       /* to the right, 1..22 */
 } scalar_channel;
 
-#ifdef __XTENSA__
-/* The upper half of x * y, from products of halves: GCC knows no instruction for it here, and its
- * library multiplies 64 by 64 bits. Also gives bit 31 of the lower half. */
+#ifdef __XTENSA_CALL0_ABI__
+/* The upper half of x * y, from products of halves, and bit 31 of the lower half: the lx106 has no
+ * instruction for it, and GCC's library multiplies 64 by 64 bits. (The ESP32's LX6 has one; its
+ * compiler uses the windowed ABI.) */
 static inline int32_t scalar_multiply_high(int32_t x, uint32_t y, uint32_t *bit_31) {
   const uint32_t x0 = (uint32_t)x & 0xffff, y0 = y & 0xffff, y1 = y >> 16;
   const int32_t x1 = x >> 16;
@@ -32,15 +33,26 @@ static inline int32_t scalar_multiply_high(int32_t x, uint32_t y, uint32_t *bit_
 }
 #endif
 
-/* What requantize_s8 computes: the product rounded to nearest, then divided with ties away from
- * zero. Not narrowed to int8_t, which a store does for nothing. */
-static inline int32_t scalar_requantize(int32_t sum, const scalar_channel *channel, int32_t low,
-                                        int32_t high) {
+/* What requantize_s8 computes before it clamps: the product rounded to nearest, then divided with
+ * ties away from zero. */
+static inline int32_t scalar_requantize(int32_t sum, const scalar_channel *channel) {
   uint32_t half;
   const int32_t scaled = scalar_multiply_high(sum, channel->multiplier, &half) + (int32_t)half;
-  int32_t value = (scaled + channel->rounding + (scaled >> 31)) >> channel->shift;
+  return (scaled + channel->rounding + (scaled >> 31)) >> channel->shift;
+}
+
+/* Neither clamp narrows to int8_t, which a store does for nothing. */
+static inline int32_t scalar_clamp(int32_t value, int32_t low, int32_t high) {
   value = value < low ? low : value;
   return value > high ? high : value;
+}
+
+/* To the whole of int8, in two instructions where the value is inside. */
+static inline int32_t scalar_saturate(int32_t value) {
+  if (__builtin_expect((uint32_t)value + 128 > 255, 0)) {
+    value = (value >> 31) ^ 127;
+  }
+  return value;
 }
 
 #endif

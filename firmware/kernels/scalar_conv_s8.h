@@ -27,7 +27,8 @@ typedef struct {
   int32_t input_zero_point;
   int32_t output_low; /* activation range, within -128..127 */
   int32_t output_high;
-  const int8_t *weights;   /* [blocks][kernel_height][kernel_width][input_channels][channels] */
+  const void *weights;     /* int8, or int16 where the core loads no signed bytes,
+                            * [blocks][kernel_height][kernel_width][input_channels][channels] */
   const int32_t *channels; /* [blocks][channels] of scalar_channel */
 } scalar_conv_s8_params;
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.aot.armv7em.params import array, integer
+from pipeline.aot.armv7em.params import array, full_int8_range, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import as_words, pack
@@ -13,8 +13,7 @@ from pipeline.aot.scalar.core import Core
 _FAMILY = "scalar_depthwise_3x3_s8"
 _TAPS = 9
 _CODE_BYTES = 900
-_PRODUCT = 2.35  # loads, products and sums of nine taps, by nine
-_GATHER_INSTRUCTIONS = 6  # an input
+_GATHER_INSTRUCTIONS = 5  # an input
 _FIELDS = (
     "input_height",
     "input_width",
@@ -52,18 +51,21 @@ def candidate(core: Core, call: KernelCall) -> Candidate | None:
         "plane_bytes": plane,
     }
     stride = integer(call, "stride_height")
+    saturates = full_int8_range(call)
     new = KernelCall(
-        f"{_FAMILY}_stride_{stride}",
+        f"{_FAMILY}_stride_{stride}{'' if saturates else '_clamped'}",
         {**fields, **arrays},
         call.inputs,
         call.outputs,
         scratch_bytes=plane,
         family=_FAMILY,
-        rendered=RenderedKernel("scalar/depthwise_3x3_s8.c.j2", (("stride", stride),)),
+        rendered=RenderedKernel(
+            "scalar/depthwise_3x3_s8.c.j2", (("stride", stride), ("saturates", int(saturates)))
+        ),
     )
     outputs, inputs = call.outputs[0].size, call.inputs[0]
     assert not isinstance(inputs, ConstArray), "a depthwise convolution of activations"
-    each = _PRODUCT * _TAPS + core.output
+    each = core.tap * _TAPS + core.output
     return Candidate(
         (new,),
         instructions=round(outputs * each + inputs.size * _GATHER_INSTRUCTIONS),

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.aot.armv7em.params import array, integer
+from pipeline.aot.armv7em.params import array, full_int8_range, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import Int64Array, as_words, block_rows, pack
 from pipeline.aot.scalar.core import Core
 
 _MATRIX, _CONV = "scalar_matrix_s8", "scalar_conv_s8"
-_MATRIX_CODE_BYTES, _CONV_CODE_BYTES = 2300, 2800
+_MATRIX_CODE_BYTES, _CONV_CODE_BYTES = 2870, 3210
 _GATHER_INSTRUCTIONS = 60  # a window, beyond its bytes
-_GATHER_BYTE = 1.0
+_GATHER_BYTE = 1.2
 _CONV_FIELDS = (
     "batches",
     "input_height",
@@ -102,9 +102,10 @@ def _constants(
     if channels is None:
         return None
     rows = block_rows(len(weights), core.channels)
-    blocks = np.ascontiguousarray(np.moveaxis(weights[rows], 1, 2))  # (blocks, inputs, channels)
+    blocks = np.moveaxis(weights[rows], 1, 2)  # (blocks, inputs, channels)
+    stored = blocks.astype(np.int16 if core.wide_weights else np.int8, order="C")
     return {
-        "weights": ConstArray("weights", blocks.ravel()),
+        "weights": ConstArray("weights", stored.ravel()),
         "channels": ConstArray("channels", as_words(channels[rows].reshape(-1, channels.shape[1]))),
     }
 
@@ -112,9 +113,15 @@ def _constants(
 def _rendered(
     core: Core, call: KernelCall, family: str, params: dict[str, FieldValue], scratch: int
 ) -> KernelCall:
-    values = (("pixels", core.pixels), ("channels", core.channels), ("weight_type", "int8_t"))
+    saturates = full_int8_range(call)
+    values: tuple[tuple[str, int | str], ...] = (
+        ("pixels", core.pixels),
+        ("channels", core.channels),
+        ("weight_type", "int16_t" if core.wide_weights else "int8_t"),
+        ("saturates", int(saturates)),
+    )
     return KernelCall(
-        f"{family}_{core.pixels}x{core.channels}",
+        f"{family}_{core.pixels}x{core.channels}{'' if saturates else '_clamped'}",
         params,
         call.inputs,
         call.outputs,
