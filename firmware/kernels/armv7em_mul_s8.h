@@ -7,9 +7,7 @@
 #include <stdint.h>
 
 typedef struct {
-  int32_t inner;       /* as those of mul_s8 */
-  int32_t input1_step;
-  int32_t input2_step;
+  int32_t inner; /* these as in mul_s8; the steps are immediates */
   int32_t outer_loops;
   const int32_t *extents;
   const int32_t *input1_jumps;

@@ -17,8 +17,8 @@ from armv7em_image import KernelCase, run_cases
 from pipeline.aot.armv7em import candidates
 from pipeline.aot.program import KernelCall
 
-CASES = 120 * int(os.environ.get("MCU_PIPELINE_CASES", "1"))
-CASES_PER_IMAGE = 120
+CASES = 72 * int(os.environ.get("MCU_PIPELINE_CASES", "1"))
+CASES_PER_IMAGE = 72
 
 pytestmark = pytest.mark.emulator
 

@@ -13,8 +13,6 @@ from pipeline.aot.program import FieldValue, KernelCall, RenderedKernel
 FAMILY = "armv7em_mul_s8"
 _COPIED = (
     "inner",
-    "input1_step",
-    "input2_step",
     "outer_loops",
     "extents",
     "input1_jumps",
@@ -48,6 +46,7 @@ def candidates(call: KernelCall) -> list[Candidate]:
 def _candidate(call: KernelCall, constants: Requantization) -> Candidate:
     signed = constants.negative_steps is not None
     steps = constants.negative_steps
+    step1, step2 = integer(call, "input1_step"), integer(call, "input2_step")
     params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
     params |= {
         "multiplier": int(constants.multipliers[0]),
@@ -55,20 +54,26 @@ def _candidate(call: KernelCall, constants: Requantization) -> Candidate:
         "negative_step": 0 if steps is None else int(steps[0]),
     }
     new = KernelCall(
-        f"{FAMILY}_{'signed' if signed else 'relu'}{constants.shift}",
+        f"{FAMILY}_{'signed' if signed else 'relu'}{constants.shift}_{step1}{step2}",
         params,
         call.inputs,
         call.outputs,
         family=FAMILY,
         rendered=RenderedKernel(
-            "armv7em/mul_s8.c.j2", (("signed", int(signed)), ("shift", constants.shift))
+            "armv7em/mul_s8.c.j2",
+            (
+                ("signed", int(signed)),
+                ("shift", constants.shift),
+                ("step1", step1),
+                ("step2", step2),
+            ),
         ),
         leads=call.leads,
     )
     count = call.outputs[0].size
     return Candidate(
         (new,),
-        instructions=60 + (13 if signed else 11) * count + 30 * (count // integer(call, "inner")),
+        instructions=60 + (12 if signed else 9) * count + 30 * (count // integer(call, "inner")),
         code_bytes=240,
         const_bytes=4 * len(params),
         scratch_bytes=0,

@@ -15,6 +15,7 @@ sides; an offset within all bounds is exact for every T.
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,9 @@ _LEVELS = np.arange(_INT8_MIN + 1, _INT8_MAX + 1, dtype=np.int64)
 _LARGEST_MULTIPLIER = (1 << 31) - 1
 _LARGEST_OFFSET = 1 << 30  # the product's upper half is below 2^30, so their sum fits 32 bits
 # Multipliers tried beside the nearest: rounding may leave no room for an offset.
-_NEIGHBOURS = (0, -1, 1, -2, 2, -3, 3, -4, 4)
+_NEIGHBOURS = tuple(sorted(range(-24, 25), key=abs))
+_HOPELESS = 0.3  # share of channels without an offset beside the nearest: others will not do
+_WAYS = 6  # final shifts to offer
 _FAR = 1 << 40  # beyond any offset
 # In order of preference: a kernel may be rendered for one shift, so layers should agree on it.
 _SHIFTS = (12, 11, 13, 10, 14, 9, 15, 8, 16, 7, 17, 6, 18, 5, 19, 20, 21, 22)
@@ -58,7 +61,7 @@ def fits(
     zero_point: int,
     sums: tuple[Int64Array, Int64Array],
 ) -> list[Requantization]:
-    """Constants that equal TensorFlow Lite's for every sum, one for every final shift that has any.
+    """Constants that equal TensorFlow Lite's for every sum, for some final shifts that have any.
 
     Args:
         multipliers: Q0.31 per channel, as `quantize_multiplier` gives them.
@@ -91,7 +94,8 @@ def _fits(
     m = np.where(dead, 1 << 30, m)
     thresholds = _thresholds(m, e, zero_point)
     found = (_fit_shift(m, e, zero_point, shift, thresholds, sums) for shift in _SHIFTS)
-    return tuple(_silence(each, dead, zero_point) for each in found if each is not None)
+    exact = (_silence(each, dead, zero_point) for each in found if each is not None)
+    return tuple(itertools.islice(exact, _WAYS))
 
 
 def _silence(found: Requantization, dead: npt.NDArray[np.bool_], zero_point: int) -> Requantization:
@@ -145,7 +149,7 @@ def _fit_shift(
         scaled[where] = trial[exact]
         offsets[where], below[where] = found[0][0][exact], found[-1][0][exact]
         missing[where] = False
-        if not missing.any():
+        if not missing.any() or (abs(step) > 1 and missing.mean() > _HOPELESS):
             break
     if missing.any() or max(int(abs(offsets).max()), int(abs(below).max())) >= _LARGEST_OFFSET:
         return None
