@@ -19,33 +19,36 @@ from tflm import interpret
 
 GOAL = Goal("rv32imc", "latency")
 CASES = 60
-# Operator -> the kernels that random cases must reach.
+# Core and operator -> the kernels that random cases must reach.
 KERNELS = {
-    "CONV_2D": {"scalar_conv_s8_3x4", "scalar_matrix_s8_3x4"},
-    "DEPTHWISE_CONV_2D": {"scalar_depthwise_3x3_s8_stride_1"},
-    "FULLY_CONNECTED": {"scalar_matrix_s8_3x4"},
+    ("rv32imc", "CONV_2D"): {"scalar_conv_s8_3x4", "scalar_matrix_s8_3x4"},
+    ("rv32imc", "DEPTHWISE_CONV_2D"): {"scalar_depthwise_3x3_s8_stride_1"},
+    ("rv32imc", "FULLY_CONNECTED"): {"scalar_matrix_s8_3x4"},
+    ("xtensa-lx106", "CONV_2D"): {"scalar_conv_s8_3x2", "scalar_conv_s8_3x2_clamped"},
+    ("xtensa-lx106", "FULLY_CONNECTED"): {"scalar_conv_s8_3x2"},
 }
 
 
-def scalar_cases(kind: str, rng: np.random.Generator) -> tuple[list[Case], Counter[str]]:
+def scalar_cases(core: str, kind: str, rng: np.random.Generator) -> tuple[list[Case], Counter[str]]:
     """Random models of which a scalar kernel computes the operator, and how many take which."""
     cases: list[Case] = []
     used: Counter[str] = Counter()
     for _ in range(20 * CASES):
-        case = make_case(ops.definitions()[kind].draw(rng).model, rng, 3, GOAL)
-        kernels = [k for k in lower(case.graph, GOAL).kernels if k.startswith("scalar_")]
+        goal = Goal(core, "latency")
+        case = make_case(ops.definitions()[kind].draw(rng).model, rng, 3, goal)
+        kernels = [k for k in lower(case.graph, goal).kernels if k.startswith("scalar_")]
         used.update(kernels)
         cases += [case] if kernels else []
-        if len(cases) == CASES and set(used) >= KERNELS[kind]:
+        if len(cases) == CASES and set(used) >= KERNELS[core, kind]:
             break
     return cases[-CASES:], used
 
 
-@pytest.mark.parametrize("kind", KERNELS)
-def test_scalar_kernels_are_bit_identical_to_tflm(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("core", "kind"), KERNELS)
+def test_scalar_kernels_are_bit_identical_to_tflm(core: str, kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(zlib.crc32(kind.encode()))
-    cases, used = scalar_cases(kind, rng)
-    assert set(used) >= KERNELS[kind]
+    cases, used = scalar_cases(core, kind, rng)
+    assert set(used) >= KERNELS[core, kind]
 
     require_tflms_bytes(cases, tmp_path)
 

@@ -12,7 +12,7 @@ from pipeline.aot.scalar.core import Core
 
 # Registers decide the tile.
 RV32IMC = Core(pixels=3, channels=4, wide_weights=False, product=2.65, output=17.0, tap=2.5)
-XTENSA = Core(pixels=3, channels=2, wide_weights=True, product=4.0, output=45.0, tap=3.6)
+XTENSA = Core(pixels=3, channels=2, wide_weights=True, product=3.1, output=45.0, tap=3.6)
 
 _FAMILIES: tuple[Callable[[Core, KernelCall], Candidate | None], ...] = (
     matrix.matrix_candidate,

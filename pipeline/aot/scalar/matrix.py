@@ -45,10 +45,13 @@ def matrix_candidate(core: Core, call: KernelCall) -> Candidate | None:
     constants = _constants(core, call, weights, array(call, "bias").astype(np.int64))
     if constants is None:
         return None
+    rows, inputs = integer(call, "rows"), integer(call, "input_size")
+    if core.wide_weights:
+        # Flipping the inputs takes a copy, as windows do: a convolution of pixels in one column.
+        return _conv(core, call, _column_fields(call), constants)
     names = ("rows", "input_size", "output_size", "output_low", "output_high")
     fields: dict[str, FieldValue] = {name: integer(call, name) for name in names}
     new = _rendered(core, call, _MATRIX, {**fields, **constants}, 0)
-    rows, inputs = integer(call, "rows"), integer(call, "input_size")
     return Candidate(
         (new,),
         instructions=_instructions(core, rows, inputs, len(weights)),
@@ -70,10 +73,30 @@ def conv_candidate(core: Core, call: KernelCall) -> Candidate | None:
     constants = _constants(core, call, weights, bias)
     if constants is None:
         return None
-    fields: dict[str, FieldValue] = {name: integer(call, name) for name in _CONV_FIELDS}
-    inputs = weights.shape[1]
+    return _conv(core, call, {name: integer(call, name) for name in _CONV_FIELDS}, constants)
+
+
+def _column_fields(call: KernelCall) -> dict[str, int]:
+    """Rows of a matrix as the pixels of an image one pixel wide."""
+    given = {
+        "input_height": integer(call, "rows"),
+        "output_height": integer(call, "rows"),
+        "input_channels": integer(call, "input_size"),
+        "output_channels": integer(call, "output_size"),
+        "output_low": integer(call, "output_low"),
+        "output_high": integer(call, "output_high"),
+    }
+    zero = ("padding_top", "padding_left", "input_zero_point")
+    return {name: given.get(name, 0 if name in zero else 1) for name in _CONV_FIELDS}
+
+
+def _conv(
+    core: Core, call: KernelCall, fields: dict[str, int], constants: dict[str, ConstArray]
+) -> Candidate:
+    inputs = fields["kernel_height"] * fields["kernel_width"] * fields["input_channels"]
     scratch = core.pixels * inputs
     new = _rendered(core, call, _CONV, {**fields, **constants}, scratch)
+    outputs = fields["output_channels"]
     pixels = call.outputs[0].size // outputs
     gather = pixels * (_GATHER_INSTRUCTIONS + _GATHER_BYTE * inputs)
     return Candidate(
@@ -101,6 +124,11 @@ def _constants(
     channels = pack(call, weights, bias)
     if channels is None:
         return None
+    if core.wide_weights:  # inputs are 128 larger
+        channels[:, 0] -= 128 * weights.astype(np.int64).sum(axis=1)
+        products = 255 * np.abs(weights.astype(np.int64)).sum(axis=1)
+        if int((np.abs(channels[:, 0]) + products).max()) >= 1 << 31:
+            return None
     rows = block_rows(len(weights), core.channels)
     blocks = np.moveaxis(weights[rows], 1, 2)  # (blocks, inputs, channels)
     stored = blocks.astype(np.int16 if core.wide_weights else np.int8, order="C")
@@ -119,6 +147,8 @@ def _rendered(
         ("channels", core.channels),
         ("weight_type", "int16_t" if core.wide_weights else "int8_t"),
         ("saturates", int(saturates)),
+        ("input_type", "uint8_t" if core.wide_weights else "int8_t"),
+        ("flips", int(core.wide_weights)),
     )
     return KernelCall(
         f"{family}_{core.pixels}x{core.channels}{'' if saturates else '_clamped'}",
