@@ -5,8 +5,8 @@
  * input   int8 [batches][input_height][input_width][input_channels]; up to 3 bytes behind it are
  *         read and do not matter
  * output  int8 [batches][output_height][output_width][output_channels]
- * scratch three windows, 24 bytes for every 4 inputs, and one row of a window where the channels
- *         are no multiple of 4; aligned to 4 */
+ * scratch three windows, 24 bytes for every 4 inputs, and two rows of bytes where the channels are
+ *         no multiple of 4; aligned to 4 */
 #ifndef ARMV7EM_CONV_S8_H
 #define ARMV7EM_CONV_S8_H
 
@@ -27,7 +27,7 @@ typedef struct {
   int32_t padding_top;
   int32_t padding_left;
   int32_t input_zero_point;
-  int32_t row_steps;     /* words of one row of a window, rounded up */
+  int32_t row_words;     /* that a row of a window begins with */
   int32_t shift;         /* of the requantization */
   const int32_t *stream; /* weights and requantization, one pair of channels after the other */
 } armv7em_conv_s8_params;

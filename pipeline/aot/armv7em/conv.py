@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel
 from pipeline.aot.armv7em.cross_cancel import STEP_INPUTS, PackedLayer
@@ -33,14 +34,7 @@ def candidates(call: KernelCall) -> list[Candidate]:
     """Ways through the tile kernels; none where they are not proved exact for the call."""
     if call.kernel != "conv_2d_s8" or not full_int8_range(call) or not _is_plain(call):
         return []
-    outputs = integer(call, "output_channels")
-    row_inputs = integer(call, "kernel_width") * integer(call, "input_channels")
-    row_steps = -(-row_inputs // STEP_INPUTS)
-    # Every row of a window is rounded up to whole words.
-    weights = np.pad(
-        array(call, "weights").reshape(outputs, -1, row_inputs),
-        ((0, 0), (0, 0), (0, row_steps * STEP_INPUTS - row_inputs)),
-    ).reshape(outputs, -1)
+    weights = _in_words(call)
     sums = weights.astype(np.int64).sum(axis=1)
     packed = cross_cancel.pack(
         weights,
@@ -52,21 +46,47 @@ def candidates(call: KernelCall) -> list[Candidate]:
     return [_candidate(call, layer) for layer in packed]
 
 
+def _row_words(call: KernelCall) -> tuple[int, int]:
+    """Words that every row of a window begins with, and how many inputs of a row follow them.
+
+    One or two inputs more than whole words are collected from all rows, behind the rows' words;
+    three are a word of their own.
+    """
+    words, rest = divmod(
+        integer(call, "kernel_width") * integer(call, "input_channels"), STEP_INPUTS
+    )
+    return (words, rest) if words > 0 and rest < 3 else (words + (rest > 0), 0)
+
+
+def _in_words(call: KernelCall) -> npt.NDArray[np.int8]:
+    """(channels, inputs) in the order of a gathered window, zeros where it has no input."""
+    channels = integer(call, "output_channels")
+    words, rest = _row_words(call)
+    rows = array(call, "weights").reshape(channels, integer(call, "kernel_height"), -1)
+    begin, end = rows[:, :, : STEP_INPUTS * words], rows[:, :, rows.shape[2] - rest :]
+    padding = STEP_INPUTS * words - begin.shape[2]
+    begin = np.pad(begin, ((0, 0), (0, 0), (0, padding)))
+    return np.concatenate([begin.reshape(channels, -1), end.reshape(channels, -1)], axis=1)
+
+
 def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
     outputs = integer(call, "output_channels")
-    row_steps = packed.steps // integer(call, "kernel_height")
+    row_words, rest = _row_words(call)
     words = integer(call, "input_channels") % STEP_INPUTS == 0
-    scratch = packed.steps * 24 + (0 if words else row_steps * STEP_INPUTS)
+    scratch = packed.steps * 24
+    if not words:  # a row of a window, and the ends of all rows
+        scratch += (row_words + 1 + packed.steps) * STEP_INPUTS
     params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
     new = KernelCall(
-        f"{FAMILY}_{'fours' if words else 'any'}_{packed.variant}",
-        {**params, "row_steps": row_steps, "shift": packed.shift, "stream": packed.stream},
+        f"{FAMILY}_{'fours' if words else f'rest{rest}'}_{packed.variant}",
+        {**params, "row_words": row_words, "shift": packed.shift, "stream": packed.stream},
         call.inputs,
         call.outputs,
         scratch_bytes=scratch,
         family=FAMILY,
         rendered=RenderedKernel(
-            "armv7em/conv_s8.c.j2", (*cross_cancel.template_values(packed), ("words", int(words)))
+            "armv7em/conv_s8.c.j2",
+            (*cross_cancel.template_values(packed), ("words", int(words)), ("rest", rest)),
         ),
         leads=call.leads,  # windows are gathered row by row, too, and before outputs are written
     )
