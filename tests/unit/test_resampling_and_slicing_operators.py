@@ -1,5 +1,5 @@
-"""TRANSPOSE_CONV, RESIZE_*, REDUCE_MAX, LEAKY_RELU, SUB, MAXIMUM, STRIDED_SLICE and TRANSPOSE: what
-is refused, what is counted, and what no random bytes show."""
+"""TRANSPOSE_CONV, RESIZE_*, STRIDED_SLICE and TRANSPOSE, and what came with them (REDUCE_MAX, SUB,
+MAXIMUM, LEAKY_RELU): what is refused, what is counted, and what no random bytes show."""
 
 from __future__ import annotations
 
