@@ -39,23 +39,38 @@ static inline const int32_t *end_of(const int32_t *stream, const tile_shape *sha
   return (const int32_t *)((const char *)stream + shape->stream_bytes);
 }
 
-/* Stores X and U of four activations at any address. */
-static inline void expand_word(const int8_t *x, int32_t *patch) {
+/* X and U of four activations at any address are stored as a pair; returns the place of the next
+ * pixel's pair (8 bytes behind) or of the same pixel's next pair (a tile behind). STRD because the
+ * compiler makes two stores of it. */
+static inline uint32_t flipped_word(const int8_t *x) {
   uint32_t word;
-  uint32_t crossed;
   memcpy(&word, x, sizeof word);
-  word ^= 0x00800080;
-  __asm__("uxtb16 %0, %1, ror #16" : "=r"(crossed) : "r"(word));
-  patch[0] = (int32_t)word;
-  patch[1] = (int32_t)crossed;
+  return word ^ 0x00800080;
+}
+
+static inline int32_t *expand_word(const int8_t *x, int32_t *patch) {
+  uint32_t crossed;
+  __asm__ volatile("uxtb16 %1, %2, ror #16\n\tstrd %2, %1, [%0], #8"
+                   : "+r"(patch), "=&r"(crossed)
+                   : "r"(flipped_word(x))
+                   : "memory");
+  return patch;
+}
+
+static inline int32_t *expand_word_of_tile(const int8_t *x, int32_t *patch) {
+  uint32_t crossed;
+  __asm__ volatile("uxtb16 %1, %2, ror #16\n\tstrd %2, %1, [%0], #24"
+                   : "+r"(patch), "=&r"(crossed)
+                   : "r"(flipped_word(x))
+                   : "memory");
+  return patch;
 }
 
 /* X and U of a single pixel, at least one word. */
 static inline void expand(const int8_t *x, int32_t steps, int32_t *patch) {
   do {
-    expand_word(x, patch);
+    patch = expand_word(x, patch);
     x += STEP_INPUTS;
-    patch += 2;
   } while (--steps != 0);
 }
 
@@ -64,30 +79,27 @@ static inline void expand_3(const int8_t *x, int32_t size, int32_t steps, int32_
   const int8_t *x1 = x + size;
   const int8_t *x2 = x1 + size;
   do {
-    expand_word(x, patch);
-    expand_word(x1, patch + 2);
-    expand_word(x2, patch + 4);
+    patch = expand_word(x, patch);
+    patch = expand_word(x1, patch);
+    patch = expand_word(x2, patch);
     x += STEP_INPUTS;
     x1 += STEP_INPUTS;
     x2 += STEP_INPUTS;
-    patch += 2 * TILE_PIXELS;
   } while (--steps != 0);
 }
 
 /* As expand, for one pixel of a tile, any number of words; returns where the next word goes. */
 static inline int32_t *expand_run(const int8_t *x, int32_t words, int32_t *patch) {
   for (; words >= 4; words -= 4) {
-    expand_word(x, patch);
-    expand_word(x + STEP_INPUTS, patch + 2 * TILE_PIXELS);
-    expand_word(x + 2 * STEP_INPUTS, patch + 4 * TILE_PIXELS);
-    expand_word(x + 3 * STEP_INPUTS, patch + 6 * TILE_PIXELS);
+    patch = expand_word_of_tile(x, patch);
+    patch = expand_word_of_tile(x + STEP_INPUTS, patch);
+    patch = expand_word_of_tile(x + 2 * STEP_INPUTS, patch);
+    patch = expand_word_of_tile(x + 3 * STEP_INPUTS, patch);
     x += 4 * STEP_INPUTS;
-    patch += 8 * TILE_PIXELS;
   }
   for (; words > 0; words--) {
-    expand_word(x, patch);
+    patch = expand_word_of_tile(x, patch);
     x += STEP_INPUTS;
-    patch += 2 * TILE_PIXELS;
   }
   return patch;
 }
@@ -95,8 +107,7 @@ static inline int32_t *expand_run(const int8_t *x, int32_t words, int32_t *patch
 /* `words` times the same four activations. */
 static inline int32_t *expand_padding(uint32_t activations, int32_t words, int32_t *patch) {
   for (; words > 0; words--) {
-    expand_word((const int8_t *)&activations, patch);
-    patch += 2 * TILE_PIXELS;
+    patch = expand_word_of_tile((const int8_t *)&activations, patch);
   }
   return patch;
 }
