@@ -6,6 +6,7 @@ the instructions weighs as much as one per cent of the flash or two of the arena
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ _CALL_CODE_BYTES = 24  # of one line in model.c
 _FIELD_BYTES = 4
 _STEP_CODE_BYTES = 400  # of a portable kernel, each counted for every step that uses it
 
+_ROUNDS = 3  # in which choices for calls settle that share kernels
 # Scratch makes the arena larger only in its fullest step; row fusion counts it there in full.
 _SCRATCH_SHARE = 0.1
 
@@ -66,7 +68,7 @@ class Selection:
         self._chosen: dict[KernelCall, Candidate] = {}
         self._found: dict[KernelCall, list[Candidate]] = {}
         self._estimates: dict[KernelCall, int] = {}
-        self._kernels: set[str] = set()
+        self._users: Counter[str] = Counter()  # calls of each kernel
         self._stored: set[tuple[ConstArray, str]] = set()  # weights, and for which kernels
         calls = [call for step in steps for call in step.calls]
         totals = (
@@ -78,12 +80,9 @@ class Selection:
         # A call's scratch says little about the arena: "ram" takes calls as "balanced" does.
         shares = _SHARES["balanced" if goal.optimize == "ram" else goal.optimize]
         self._call_weights = _weights(shares, totals)
-        # The second time, the code of kernels that others have chosen costs nothing.
-        for _ in range(2 if self._find else 0):
-            self._chosen.clear()
-            self._stored.clear()
+        for _ in range(_ROUNDS if self._find else 0):
             for call in sorted(calls, key=portable_instructions, reverse=True):
-                self._keep(call, self._choose(call))
+                self._reconsider(call)
 
     def step(self, step: Step) -> Step:
         """The step with every call replaced by the best way to compute it."""
@@ -121,7 +120,8 @@ class Selection:
     def _ways(self, call: KernelCall) -> list[Candidate]:
         """The portable call and all that could replace it."""
         if call not in self._found:
-            portable = Candidate((call,), self._portable(call), 0, _constant_bytes(call), 0, "")
+            code = _PORTABLE_CODE_BYTES.get(call.kernel, _STEP_CODE_BYTES)
+            portable = Candidate((call,), self._portable(call), code, _constant_bytes(call), 0, "")
             self._found[call] = [portable, *(self._find(call) if self._find else ())]
         return self._found[call]
 
@@ -140,15 +140,23 @@ class Selection:
             self._estimates[new] = 0 if index else best.instructions
         return best
 
-    def _keep(self, call: KernelCall, chosen: Candidate) -> None:
-        """What exists anyway costs nothing for calls on fewer rows: kernels, and the weights."""
-        self._kernels |= {new.kernel for new in chosen.calls}
+    def _reconsider(self, call: KernelCall) -> None:
+        """Chooses for a call of the program, given what all others use.
+
+        Kernels that exist anyway cost nothing, nor do weights for calls on fewer rows.
+        """
         weights = call.params.get("weights")
+        previous = self._chosen.pop(call, None)
+        if previous is not None:
+            self._users.subtract(new.kernel for new in previous.calls)
+        chosen = self._choose(call)
+        self._users.update(new.kernel for new in chosen.calls)
         if isinstance(weights, ConstArray):
+            self._stored = {key for key in self._stored if key[0] is not weights}
             self._stored.add((weights, chosen.calls[0].interface))
 
     def _cost(self, call: KernelCall, candidate: Candidate) -> float:
-        known = all(new.kernel in self._kernels for new in candidate.calls)
+        known = all(self._users[new.kernel] > 0 for new in candidate.calls)
         stored = (call.params.get("weights"), candidate.calls[0].interface) in self._stored
         flash = 0 if stored else candidate.const_bytes
         flash += 0 if known else candidate.code_bytes
@@ -220,6 +228,23 @@ _PORTABLE_COSTS: Mapping[str, tuple[float, float]] = {
 def _integer(value: FieldValue) -> int:
     assert isinstance(value, int)
     return value
+
+
+# GCC 12.2, -O2, Cortex-M4.
+_PORTABLE_CODE_BYTES: Mapping[str, int] = {
+    "conv_2d_s8": 1124,
+    "fully_connected_s8": 716,
+    "depthwise_conv_2d_s8": 1016,
+    "max_pool_2d_s8": 368,
+    "average_pool_2d_s8": 388,
+    "mean_s8": 416,
+    "lookup_s8": 36,
+    "concatenate_s8": 56,
+    "move_bytes": 112,
+    "add_s8": 788,
+    "mul_s8": 436,
+    "softmax_s8": 508,
+}
 
 
 def _constant_bytes(call: KernelCall) -> int:
