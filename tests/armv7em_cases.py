@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -278,3 +278,34 @@ def _flat_loops(inner: int) -> dict[str, FieldValue]:
         "input1_jumps": None,
         "input2_jumps": None,
     }
+
+
+def average_pool_call(
+    rows: Window, columns: Window, channels: int, low: int, batches: int = 1
+) -> KernelCall:
+    """average_pool_2d_s8; its parameters are those of max_pool_2d_s8."""
+    return replace(
+        max_pool_call(rows, columns, channels, low, batches), kernel="average_pool_2d_s8"
+    )
+
+
+def mean_call(rng: np.random.Generator, shape: tuple[int, int, int], zero_point: int) -> KernelCall:
+    """mean_s8 over the middle of (outer, elements, channels); zero point of input and output."""
+    outer, count, channels = shape
+    multiplier, shift = quantize_multiplier(float(rng.uniform(0.5, 2.0) / count))
+    return KernelCall(
+        "mean_s8",
+        {
+            "kept_0": outer,
+            "reduced_0": 1,
+            "kept_1": 1,
+            "reduced_1": count,
+            "kept_2": channels,
+            "zero_point_sum": zero_point * count,
+            "multiplier": multiplier,
+            "shift": shift,
+            "output_zero_point": zero_point,
+        },
+        (activation(*shape),),
+        (activation(outer, channels),),
+    )

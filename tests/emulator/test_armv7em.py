@@ -97,6 +97,22 @@ def random_mul(rng: np.random.Generator) -> KernelCall:
     return draw.mul_call(rng, int(outer), int(inner), random_zero_points(rng))
 
 
+def random_average_pool(rng: np.random.Generator) -> KernelCall:
+    return draw.average_pool_call(
+        random_window(rng),
+        random_window(rng),
+        channels=int(rng.choice([4, 8, 12])),
+        low=int(rng.choice([-128, -5])),
+        batches=int(rng.choice([1, 2])),
+    )
+
+
+def random_mean(rng: np.random.Generator) -> KernelCall:
+    count = int(rng.choice([1, 2, 9, 64, 255]))
+    shape = (int(rng.choice([1, 2])), count, int(rng.choice([4, 8, 20])))
+    return draw.mean_call(rng, shape, draw.zero_point(rng))
+
+
 DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
     "matrix": random_matrix,
     "conv": random_conv,
@@ -104,6 +120,8 @@ DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
     "max pool": random_max_pool,
     "add": random_add,
     "mul": random_mul,
+    "average pool": random_average_pool,
+    "mean": random_mean,
 }
 
 

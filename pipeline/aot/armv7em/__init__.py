@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em import add, conv, depthwise, matrix, max_pool, mul
+from pipeline.aot.armv7em import add, conv, depthwise, matrix, max_pool, mean, mul
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
 
@@ -13,6 +13,7 @@ _FAMILIES = (
     max_pool.candidates,
     add.candidates,
     mul.candidates,
+    mean.candidates,
 )
 
 
