@@ -49,6 +49,8 @@ env.Append(
         "-Werror",
     ],
     CFLAGS=["-std=c11"],
+    # As the Nano 33 BLE's core has it, the oldest of the C++ dialects that our sources meet.
+    CXXFLAGS=["-std=gnu++14", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
     LINKFLAGS=[
         *machine_flags,
         *board.get("build.link_flags"),
