@@ -132,8 +132,9 @@ def _figures(report: Report, details: Details) -> list[Figure]:
         where = "measured" if report.kind == "measured" else "on this computer"
         note = f"{where}, median of {latency.runs}; p95 {_time(latency.p95)}"
         figures.append(Figure("Latency", _time(latency.median), note))
-    if report.estimated_ms is not None:
-        figures.append(Figure("Latency", f"{report.estimated_ms:,.2f} ms", "estimated"))
+    if report.estimated_ms is not None and report.estimate is not None:
+        note = f"estimated, +-{report.estimate.error_percent:g} %: {report.estimate.basis}"
+        figures.append(Figure("Latency", f"{report.estimated_ms:,.2f} ms", note))
     for name, size, limit in (
         ("Flash", report.flash_bytes, details.flash_limit),
         ("RAM", report.ram_bytes, details.ram_limit),
