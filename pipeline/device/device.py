@@ -97,14 +97,13 @@ class Device:
         self._reader = protocol.FrameReader()
         self._frames: deque[protocol.Frame] = deque()
         self._sequence = _GREETING_SEQUENCE
-        self._connected = False
         try:
             self.info = self._greeting()
             _check_info(self.info, model_sha256)
         except BaseException:
             link.close()
             raise
-        self._connected = True
+        self._interruptions = link.interruptions
 
     def __enter__(self) -> Self:
         return self
@@ -253,12 +252,9 @@ class Device:
     ) -> protocol.Message | None:
         """The next message with this sequence number, or None where none comes in time."""
         deadline = self._clock() + limit_s
-        while (frame := self._frame(deadline)) is not None:
-            if frame.sequence == _GREETING_SEQUENCE and self._connected:
-                raise DeviceError(
-                    f"device: restarted during {_name(request)}{self._last_text()}",
-                    "the staged input is lost: run again",
-                )
+        while (frame := self._frame(deadline, request)) is not None:
+            if frame.sequence == _GREETING_SEQUENCE:
+                raise self._restarted(request)
             if frame.sequence != sequence:
                 continue  # late, from a request that was sent twice
             message = frame.message
@@ -269,8 +265,15 @@ class Device:
             return message
         return None
 
-    def _frame(self, deadline: float) -> protocol.Frame | None:
-        """The next frame, or None after `deadline`. Whatever comes in is logged."""
+    def _frame(
+        self, deadline: float, request: protocol.Request | None = None
+    ) -> protocol.Frame | None:
+        """The next frame, or None after `deadline`. Whatever comes in is logged.
+
+        Raises:
+            DeviceError: during `request`, the link was interrupted: a greeting may have been lost
+                with what else was, and the staged input with it.
+        """
         while not self._frames:
             rest_s = deadline - self._clock()
             if rest_s <= 0:
@@ -279,6 +282,8 @@ class Device:
                 data = self._link.read(rest_s)
             except LinkEndedError as error:
                 raise DeviceError(f"{error}{self._last_text()}") from error
+            if request is not None and self._link.interruptions != self._interruptions:
+                raise self._restarted(request)
             if self._log is not None:
                 self._log.write(data)
             self._frames.extend(self._reader.feed(data))
@@ -297,6 +302,12 @@ class Device:
         raise DeviceError(
             f"device: no greeting within {self._limits.greeting_s:g} s{self._last_text()}",
             "check that this firmware was flashed, and reset the board",
+        )
+
+    def _restarted(self, request: protocol.Request) -> DeviceError:
+        return DeviceError(
+            f"device: restarted during {_name(request)}{self._last_text()}",
+            "the staged input is lost: run again",
         )
 
     def _silent(self, request: protocol.Request, limit_s: float) -> DeviceError:

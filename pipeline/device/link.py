@@ -12,7 +12,14 @@ class LinkEndedError(DeviceError):
 
 
 class Link(Protocol):
-    """Implemented by processes and serial ports; tests script one."""
+    """Implemented by processes and serial ports; tests script one.
+
+    Attributes:
+        interruptions: how often the stream broke and was taken up again; bytes were lost then, and
+            the other end may have started anew.
+    """
+
+    interruptions: int
 
     def read(self, limit_s: float) -> bytes:
         """The bytes that are there, waiting for the first one up to `limit_s` seconds.

@@ -25,6 +25,8 @@ class ProcessLink:
         ToolError: the program cannot be started.
     """
 
+    interruptions = 0  # a pipe that broke stays broken
+
     def __init__(self, command: Sequence[str]) -> None:
         self._name = Path(command[0]).name
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)

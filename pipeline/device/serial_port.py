@@ -23,7 +23,8 @@ class SerialLink:
     """A serial port that may come late, go away and come back.
 
     While it is away, `read` gives nothing and `write` drops its bytes, as a loose cable would: the
-    device's time limits and retries cover both. Where the board was reset, its greeting tells.
+    device's time limits and retries cover both. `interruptions` tells that the board may have been
+    reset: opening a port drops what came before, the greeting too.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class SerialLink:
         self._clock = clock
         self._sleep = sleep
         self._port: Any = None
+        self._lost = False
+        self.interruptions = 0
         self._absent_since = clock()
         self._reason = "is not there"
 
@@ -101,6 +104,8 @@ class SerialLink:
             except OSError as error:
                 self._reason = _reason(error)
             else:
+                self.interruptions += self._lost
+                self._lost = False
                 return True
         if self._clock() - self._absent_since > _ABSENCE_LIMIT_S:
             raise LinkEndedError(
@@ -124,6 +129,7 @@ class SerialLink:
 
     def _lose(self, error: OSError) -> None:
         self.close()
+        self._lost = True
         self._absent_since = self._clock()
         self._reason = _reason(error)
 

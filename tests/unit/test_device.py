@@ -27,6 +27,8 @@ class FakeDevice:
             frames that gives the bytes that arrive, or None for no fault.
     """
 
+    interruptions = 0
+
     def __init__(self, greeting=GREETING, faults=(), info=INFO):
         self.now = 0.0
         self.requests = []
@@ -247,6 +249,15 @@ def test_a_device_that_fails_gives_one_line(fault, line):
     with pytest.raises(DeviceError) as error:
         device.run(warmups=1, runs=4)
     assert str(error.value) == line
+
+
+def test_an_interrupted_link_may_have_lost_a_greeting():
+    link = FakeDevice()
+    with connect(link) as device:
+        device.write_input(bytes(INFO.input_bytes))
+        link.interruptions = 1
+        with pytest.raises(DeviceError, match=r"^device: restarted during Run; the staged input"):
+            device.run(warmups=0, runs=1)
 
 
 def test_a_device_that_ends_is_not_asked_again():
