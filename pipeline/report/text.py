@@ -54,6 +54,7 @@ def render_markdown(report: Report) -> str:
             for row, op in zip(step_rows(report), report.per_op, strict=True)
         ],
         cost_unit=cost_unit_of(report) or "instructions",
+        estimate=report.estimate,
         versions=sorted(report.versions.items()),
     )
 
@@ -96,8 +97,7 @@ def _count(value: float | None) -> str | None:
 def _estimated_latency(report: Report) -> str | None:
     if report.estimated_ms is None or report.estimate is None:
         return None
-    error = f"+-{report.estimate.error_percent:g} %"
-    return f"{report.estimated_ms:,.2f} ms {error}, {report.estimate.basis}"
+    return f"{report.estimated_ms:,.2f} ms +-{report.estimate.error_percent:g} %"
 
 
 def _device_accuracy(report: Report) -> str | None:
