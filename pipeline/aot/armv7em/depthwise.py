@@ -73,23 +73,29 @@ def _is_plain(call: KernelCall) -> bool:
     )
 
 
-# Weights that the kernels take as pairs, in the order of templates/aot/armv7em/depthwise_*.j2
-_PAIRS = {3: ((0, 1), (1, 2)), 5: ((0, 1), (2, 3), (1, 2), (3, 4))}
+# Columns of weights in the bytes 1, 2, 3 or 0, 1, 2, 3 of a row's word: the halves of the word and
+# of the word shifted left by 8 hold what templates/aot/armv7em/depthwise_*.j2 multiply by.
+_ROW_BYTES = {3: (0, 2, 1), 5: (2, 0, 3, 1)}
 
 
 def _stream(
     weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], constants: Requantization
 ) -> ConstArray:
-    """int32, per output channel: pairs of weights, bias, requantization constants."""
+    """int32, per output channel: weights and bias of 24 bits as bytes, requantization constants."""
     channels = weights.shape[0]
     size = math.isqrt(weights.shape[1])
-    rows = (256 * weights).reshape(channels, size, size) & 0xFFFF
-    pairs = np.stack([rows[:, :, a] | rows[:, :, b] << 16 for a, b in _PAIRS[size]], axis=2)
-    columns = [*pairs.reshape(channels, -1).T, bias << 8, constants.multipliers, constants.offsets]
+    rows = weights.reshape(channels, size, size)[:, :, _ROW_BYTES[size]].astype(np.int8)
+    bias_bytes = bias.astype("<i4").view(np.int8).reshape(channels, 4)[:, :3]
+    if size == 3:
+        packed = np.concatenate([bias_bytes[:, :, np.newaxis], rows], axis=2)
+    else:
+        last = weights.reshape(channels, size, size)[:, :, 4].astype(np.int8)
+        packed = np.concatenate([rows.reshape(channels, -1), last, bias_bytes], axis=1)
+    words = np.ascontiguousarray(packed.reshape(channels, -1)).view("<i4")
+    columns = [*words.T, constants.multipliers, constants.offsets]
     if constants.negative_steps is not None:
         columns.append(constants.negative_steps)
-    words = np.stack(columns, axis=1).astype(np.uint32)
-    return ConstArray("stream", words.ravel().view(np.int32))
+    return ConstArray("stream", np.stack(columns, axis=1).astype(np.int32).ravel())
 
 
 def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) -> Candidate:
@@ -135,7 +141,7 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
     return Candidate(
         (new,),
         instructions=_instructions(call, channels, signed),
-        code_bytes=(620 if size == 3 else 760) + (60 if signed else 0),
+        code_bytes=(650 if size == 3 else 800) + (60 if signed else 0),
         const_bytes=int(stream.data.nbytes) + 4 * len(params),
         scratch_bytes=scratch,
         reason="Armv7E-M: two outputs of a row at a time from a plane of 16 bits",
@@ -150,4 +156,5 @@ def _instructions(call: KernelCall, channels: int, signed: bool) -> int:
     unpack = integer(call, "input_height") * (12 + 3 * integer(call, "input_width"))
     planes = integer(call, "input_channels")
     batches = integer(call, "batches")
-    return batches * (channels * (50 + height * row) + planes * unpack)
+    expand = 12 if integer(call, "kernel_width") == 3 else 65
+    return batches * (channels * (50 + expand + height * row) + planes * unpack)
