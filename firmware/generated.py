@@ -14,5 +14,7 @@ if not (Path(generated) / "model_info.h").is_file():
     )
     env.Exit(1)  # noqa: F821
 
+board = os.environ.get("MCU_PIPELINE_BOARD") or env["PIOENV"]  # noqa: F821
+env.Append(CPPDEFINES=[("BOARD_ID", env.StringifyMacro(board))])  # noqa: F821
 env.Append(CPPPATH=[generated, "$PROJECT_SRC_DIR/kernels"])  # noqa: F821
 env.BuildSources("$BUILD_DIR/generated", generated)  # noqa: F821

@@ -17,7 +17,15 @@ from pipeline.platformio_packages import package_folders, require_packages, take
 from pipeline.resources import project_dir
 
 _STACK_SECTION = ".stack"
+# Reserves of linker scripts, and sections that only keep Espressif's address spaces apart.
+_NO_DATA = re.compile(r"\.(?:stack|heap)|.*dummy$")
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
+# PlatformIO's own check, which knows a board's partition table.
+_TOO_LARGE = re.compile(
+    r"^Error: The program size \((?P<size>\d+) bytes\) is greater than maximum allowed "
+    r"\((?P<limit>\d+) bytes\)$",
+    re.MULTILINE,
+)
 _COMPILING = re.compile(r"^(?:Compiling|Linking) (?P<target>\S.*)$")
 # In the order of preference: what a stage of ours says, then compiler, linker, PlatformIO.
 _ERROR_LINES = (
@@ -98,7 +106,9 @@ def build(
     tree = build_dir.resolve() / "build" / environment
     if log is not None:
         raise _failure(log, board, tree)
-    return read_image(tree)
+    image = read_image(tree)
+    _require_fit(image, board)
+    return image
 
 
 def upload(
@@ -160,12 +170,26 @@ def read_image(tree: Path) -> FirmwareImage:
         elf=elf,
         bin=binary if binary.is_file() else None,
         flash_bytes=sum(s.size_bytes for s in sections if s.in_flash),
-        ram_bytes=sum(s.size_bytes for s in sections if s.in_ram and s.name != _STACK_SECTION),
+        ram_bytes=sum(s.size_bytes for s in sections if s.in_ram and not _NO_DATA.match(s.name)),
         stack_bytes=sum(s.size_bytes for s in sections if s.name == _STACK_SECTION),
         code_bytes=sum(s.size_bytes for s in model if s.is_code()),
         const_bytes=sum(s.size_bytes for s in model if s.is_const()),
         sections=sections,
     )
+
+
+def _require_fit(image: FirmwareImage, board: Board) -> None:
+    """The linker knows an emulated board's sizes; a vendor's linker script may know larger ones.
+
+    Raises:
+        DoesNotFitError: the image exceeds the board's flash or RAM.
+    """
+    for memory, used, available in (
+        ("flash", image.flash_bytes, board.flash_bytes),
+        ("RAM", image.ram_bytes, board.ram_bytes),
+    ):
+        if available is not None and used > available:
+            raise DoesNotFitError(f"build: {_exceeds(memory, used, available, board)}")
 
 
 def _sections(elf: Path) -> tuple[Section, ...]:
@@ -202,6 +226,7 @@ def _environment_variables(
         variables["PLATFORMIO_LIBDEPS_DIR"] = str(libraries)
     return variables | {
         "MCU_PIPELINE_GENERATED": str(generated_dir),
+        "MCU_PIPELINE_BOARD": board.id,
         "PLATFORMIO_WORKSPACE_DIR": str(build_dir),
         "PLATFORMIO_BUILD_DIR": str(build_dir / "build"),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
@@ -260,6 +285,10 @@ def _failure(
         sections = parse_link_map(link_map.read_text("utf-8")) if link_map.is_file() else ()
         parts = [_overflow(region, by, board, sections) for region, by in overflows.items()]
         return DoesNotFitError(f"{stage}: {'; '.join(parts)}")
+    too_large = _TOO_LARGE.search(text)
+    if too_large:
+        size, limit = int(too_large["size"]), int(too_large["limit"])
+        return DoesNotFitError(f"{stage}: {_exceeds('flash', size, limit, board)}")
     for pattern in _ERROR_LINES:
         match = pattern.search(text)
         if match:
@@ -269,15 +298,22 @@ def _failure(
 
 def _overflow(region: str, by: int, board: Board, sections: Iterable[InputSection]) -> str:
     """By how much a linker region is too small, and what takes most of it."""
-    in_ram = region == "RAM"
+    in_ram = "ram" in region.lower()
     available = board.ram_bytes if in_ram else board.flash_bytes
     assert available is not None, "only boards with stated sizes have linker regions"
-    memory = "RAM (with the stack reserve)" if in_ram else "flash"
-    message = (
-        f"{memory}: {available + by:,} bytes exceed {board.id}'s {available:,} by {by:,} bytes"
-    )
+    if board.kind == "board":  # a vendor's script divides the memories its own way
+        memory = "RAM" if in_ram else "flash"
+        message = f"{memory}: {by:,} bytes too many for {board.id} (linker region {region})"
+    else:
+        memory = "RAM (with the stack reserve)" if in_ram else "flash"
+        message = _exceeds(memory, available + by, available, board)
     candidates = [s for s in sections if (s.is_in_ram() if in_ram else s.is_stored())]
     if not candidates:
         return message
     largest = max(candidates, key=lambda section: section.size_bytes)
     return f"{message} (largest: {largest.symbol} with {largest.size_bytes:,})"
+
+
+def _exceeds(memory: str, used: int, available: int, board: Board) -> str:
+    by = used - available
+    return f"{memory}: {used:,} bytes exceed {board.id}'s {available:,} by {by:,} bytes"

@@ -68,10 +68,18 @@ def require_packages(environment: str, folders: PackageFolders) -> None:
     )
 
 
-def _section(environment: str) -> Mapping[str, str]:
-    """Keys of an environment in platformio.ini with those of the sections it extends."""
+def project_config() -> configparser.ConfigParser:
+    """platformio.ini with the files of the boards that it takes along."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(resource("platformio.ini"), encoding="utf-8")
+    for pattern in config["platformio"]["extra_configs"].split():
+        config.read(sorted(project_dir().glob(pattern)), encoding="utf-8")
+    return config
+
+
+def _section(environment: str) -> Mapping[str, str]:
+    """Keys of an environment with those of the section it extends."""
+    config = project_config()
     section = dict(config[f"env:{environment}"])
     if "extends" in section:
         section = dict(config[section["extends"]]) | section

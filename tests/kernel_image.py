@@ -27,7 +27,7 @@ from pipeline.tflite_reader import read_tflite
 
 Arrays = tuple[npt.NDArray[Any], ...]
 
-C_FLAGS = ["-std=c11", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
+C_FLAGS = ["-std=c11", '-DBOARD_ID="test"', "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
 HOST_FLAGS = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 ARM_FLAGS = [
     "-O2",

@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* The board id used everywhere: "host", "nano33ble_sim", ... */
+/* The board id used everywhere: "host", "nano33ble_sim", ... A build defines it as BOARD_ID, since
+ * several boards may share a port. */
 const char *port_name(void);
 
 /* Serial line and counter ready to use. */

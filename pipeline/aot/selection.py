@@ -30,9 +30,10 @@ _CANDIDATES: Mapping[str, Callable[[KernelCall], list[Candidate]]] = {
     "rv32imc": scalar.rv32imc_candidates,
     "xtensa-lx106": scalar.xtensa_candidates,
     "xtensa-lx6": scalar.xtensa_candidates,
+    "xtensa-lx7": scalar.xtensa_candidates,
 }
 # Instructions of portable kernels beside a Cortex-M4's, which has twice the work in one.
-_PORTABLE_FACTORS = {"rv32imc": 2.2, "xtensa-lx106": 4.0, "xtensa-lx6": 4.0}
+_PORTABLE_FACTORS = {"rv32imc": 2.2, "xtensa-lx106": 4.0, "xtensa-lx6": 4.0, "xtensa-lx7": 4.0}
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
 import small_models
 from command import run
-from pipeline.graph import DType, Quantization
 from pipeline.tflite_reader import read_tflite
-from pipeline.tflite_writer import TfliteWriter
 from tflm import interpret
 
 BOARDS = ["host", pytest.param("nano33ble_sim", marks=pytest.mark.emulator)]
@@ -82,24 +79,3 @@ def test_a_changed_weight_is_found_and_its_layer_named(monkeypatch, folder, caps
     assert "inferences differ from TFLM" in shown.err
     assert run(monkeypatch, folder, "benchmark", run_folder, "--json") == 4
     assert json.loads(capsys.readouterr().out)["golden"]["identical"] is False
-
-
-@pytest.mark.emulator
-@pytest.mark.parametrize(
-    ("elements", "memory"), [(300_000, "RAM"), (1_100_000, "flash")], ids=["RAM", "flash"]
-)
-def test_what_does_not_fit_says_by_how_much(monkeypatch, tmp_path, capsys, elements, memory):
-    writer = TfliteWriter()
-    scale = Quantization((0.1,), (0,))
-    x = writer.tensor((1, 1000 if memory == "flash" else elements), DType.INT8, scale)
-    if memory == "flash":
-        y = writer.tensor((1, elements // 1000), DType.INT8, scale)
-        shape = (elements // 1000, 1000)
-        w = writer.tensor(shape, DType.INT8, scale, np.ones(shape, np.int8))
-        writer.operator("FULLY_CONNECTED", [x, w, -1], [y], schema.FullyConnectedOptionsT())
-    else:
-        y = writer.tensor((1, elements), DType.INT8, scale)
-        writer.operator("RELU", [x], [y])
-    (tmp_path / "large.tflite").write_bytes(writer.build([x], [y]))
-    assert run(monkeypatch, tmp_path, "build", "large.tflite") == 3
-    assert re.search(rf"{memory}.* exceed nano33ble_sim's .* by [\d,]+", capsys.readouterr().err)

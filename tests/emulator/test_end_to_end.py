@@ -2,11 +2,14 @@
 
 import hashlib
 import io
+import re
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 import small_models
+from command import run
 from emulated_boards import EMULATED
 from pipeline import firmware
 from pipeline.aot.lowering import lower
@@ -16,8 +19,10 @@ from pipeline.codegen.aot import render_aot
 from pipeline.codegen.model_info import render_model_info
 from pipeline.device import Device, ProcessLink, open_link
 from pipeline.errors import DeviceError
+from pipeline.graph import DType, Quantization
 from pipeline.inputs import load_inputs, pack
 from pipeline.tflite_reader import read_tflite
+from pipeline.tflite_writer import TfliteWriter
 from pipeline.validate import first_differing_step, validate
 
 BOARDS = ["host", *EMULATED]
@@ -113,3 +118,32 @@ def test_an_emulator_that_is_killed_is_reported(target, elf):
         link._process.kill()
         with pytest.raises(DeviceError, match="ended with signal 9"):
             device.infer(bytes(2400))
+
+
+def too_large(memory, available):
+    """A model whose weights exceed a flash, or whose activations exceed a RAM, of this size."""
+    writer = TfliteWriter()
+    scale = Quantization((0.1,), (0,))
+    if memory == "RAM":
+        x, y = (writer.tensor((1, available + 1), DType.INT8, scale) for _ in range(2))
+        writer.operator("RELU", [x], [y])
+        return writer.build([x], [y])
+    shape = (available // 1000 + 1, 1000)
+    x = writer.tensor((1, shape[1]), DType.INT8, scale)
+    y = writer.tensor((1, shape[0]), DType.INT8, scale)
+    w = writer.tensor(shape, DType.INT8, scale, np.ones(shape, np.int8))
+    writer.operator("FULLY_CONNECTED", [x, w, -1], [y], schema.FullyConnectedOptionsT())
+    return writer.build([x], [y])
+
+
+@pytest.mark.parametrize("board_id", EMULATED)
+@pytest.mark.parametrize("memory", ["flash", "RAM"])
+def test_what_does_not_fit_exits_with_3_and_says_by_how_much(
+    monkeypatch, tmp_path, capsys, board_id, memory
+):
+    target = board(board_id)
+    available = target.flash_bytes if memory == "flash" else target.ram_bytes
+    (tmp_path / "large.tflite").write_bytes(too_large(memory, available))
+    assert run(monkeypatch, tmp_path, "build", "large.tflite", "--board", board_id) == 3
+    message = rf"{memory}.* exceed {board_id}'s {available:,} by [\d,]+ bytes"
+    assert re.search(message, capsys.readouterr().err)

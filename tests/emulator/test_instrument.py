@@ -57,7 +57,13 @@ def _run(folder: Path, library: Path) -> list[tuple[int, int]]:
     source.write_text(_PROGRAM.format(bodies=bodies))
     firmware = resource("firmware")
     port = firmware / "ports" / "qemu_mps2"
-    command = ["arm-none-eabi-gcc", *ARM_FLAGS, f"-I{firmware / 'include'}", "-nostartfiles"]
+    command = [
+        "arm-none-eabi-gcc",
+        *ARM_FLAGS,
+        '-DBOARD_ID="test"',
+        f"-I{firmware / 'include'}",
+        "-nostartfiles",
+    ]
     command += ["--specs=nosys.specs", "-T", str(port / "nano33ble_sim.ld"), str(source)]
     command += [*map(str, sorted(port.glob("*.c"))), "-o", str(image)]
     subprocess.run(command, check=True)

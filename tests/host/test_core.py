@@ -27,7 +27,7 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = [sources / "core", sources / "runtimes" / "aot", sources / "ports" / "host", generated]
     files = [str(path) for part in parts for path in sorted(part.glob("*.c"))]
     includes = [f"-I{folder}" for folder in (generated, sources / "include")]
-    flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
+    flags = ["-std=c11", '-DBOARD_ID="host"', "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command = ["gcc", *flags, *sanitizers, *includes, *files, "-o", str(program)]
     subprocess.run(command, check=True)

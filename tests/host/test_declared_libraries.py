@@ -64,4 +64,4 @@ def test_every_operator_is_added_by_a_method_that_exists(tmp_path: Path, dtype: 
     ("port", "dialect"), [("arduino_nano33ble", NANO), ("arduino_esp32", ESP32)]
 )
 def test_arduino_ports_compile(port: str, dialect: tuple[str, ...]) -> None:
-    check(resource("firmware") / "ports" / port / "port.cpp", dialect)
+    check(resource("firmware") / "ports" / port / "port.cpp", (*dialect, '-DBOARD_ID="test"'))

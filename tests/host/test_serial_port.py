@@ -46,7 +46,10 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = [str(path) for folder in folders for path in sorted(folder.glob("*.c"))]
     includes = [f"-I{folder}" for folder in (generated, sources / "include")]
     program = generated / "firmware"
-    subprocess.run(["gcc", "-std=c11", "-O1", *includes, *files, "-o", str(program)], check=True)
+    subprocess.run(
+        ["gcc", "-std=c11", '-DBOARD_ID="host"', "-O1", *includes, *files, "-o", str(program)],
+        check=True,
+    )
     return program
 
 

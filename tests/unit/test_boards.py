@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import json
 import re
 import subprocess
@@ -14,22 +13,16 @@ import pytest
 
 from pipeline import boards
 from pipeline.errors import PipelineError
-from pipeline.platformio_packages import takes_libraries
+from pipeline.platformio_packages import project_config, takes_libraries
 from pipeline.resources import project_dir, resource
 
 NANO33BLE = (Path(boards.__file__).parent / "nano33ble.toml").read_text()
 NANO33BLE_SIM = (Path(boards.__file__).parent / "nano33ble_sim.toml").read_text()
 
 
-def platformio_ini() -> configparser.ConfigParser:
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(resource("platformio.ini"))
-    return config
-
-
 @pytest.mark.parametrize("board", boards.boards(), ids=lambda board: board.id)
 def test_every_runtime_of_a_board_can_be_built(board: boards.Board) -> None:
-    config = platformio_ini()
+    config = project_config()
     for runtime in board.runtimes:
         section = config[f"env:{board.environment(runtime)}"]
         assert f"ports/{board.port}/" in section["build_src_filter"]
@@ -37,22 +30,16 @@ def test_every_runtime_of_a_board_can_be_built(board: boards.Board) -> None:
     assert (resource("firmware") / "ports" / board.port).is_dir()
 
 
-@pytest.mark.parametrize("board_id", ["nano33ble_sim", "esp32c3_sim", "esp32_sim"])
+@pytest.mark.parametrize("board_id", [b.id for b in boards.boards() if b.kind == "emulated"])
 def test_linker_script_and_platform_state_the_memories_of_the_board(board_id: str) -> None:
     board = boards.board(board_id)
-    relative = platformio_ini()[f"env:{board_id}"]["board_build.linker_script"]
+    relative = project_config()[f"env:{board_id}"]["board_build.linker_script"]
     script = resource("firmware") / relative
     lengths = re.findall(r"LENGTH = (\d+)K", script.read_text())
     assert [int(length) * 1024 for length in lengths] == [board.flash_bytes, board.ram_bytes]
     platform = resource("platforms") / "path_gcc" / "boards" / f"{board_id}.json"
     upload = json.loads(platform.read_text())["upload"]
     assert upload == {"maximum_size": board.flash_bytes, "maximum_ram_size": board.ram_bytes}
-
-
-@pytest.mark.parametrize("board", ["nano33ble", "esp32dev"])
-def test_a_real_board_is_named_alike_by_its_port_and_its_file(board: str) -> None:
-    port = resource("firmware") / "ports" / boards.board(board).port / "port.cpp"
-    assert f'port_name(void) {{ return "{board}"; }}' in port.read_text()
 
 
 def test_tflm_alone_takes_libraries_in_the_emulator() -> None:

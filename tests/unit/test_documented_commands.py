@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
+from page_files import page_files
+from pipeline import boards
 from pipeline.cli import cli
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,13 @@ def test_every_command_on_a_page_is_one(
     monkeypatch.chdir(tmp_path)
     Path("examples").symlink_to(ROOT / "examples")
     text = page.read_text()
+    added = tuple(
+        boards.parse_board(content, Path(name).stem)
+        for name, content in page_files(text).items()
+        if name.startswith("pipeline/boards/")
+    )
+    known_boards = boards.boards()
+    monkeypatch.setattr(boards, "boards", lambda: (*known_boards, *added))
     for arguments in pipeline_commands(text):
         provide(arguments)
         try:

@@ -8,7 +8,7 @@ import small_models
 from command import run
 from pipeline import firmware
 from pipeline.boards import board
-from pipeline.errors import ToolError
+from pipeline.errors import DoesNotFitError, ToolError
 
 NO_BOARD = """\
 Processing nano33ble (platform: nordicnrf52@10.11.0; board: nano33ble; framework: arduino)
@@ -63,3 +63,29 @@ def test_a_port_is_for_boards_alone(monkeypatch, tmp_path, capsys):
     arguments = ("--board", "host", "--port", "/dev/ttyACM0", "--quiet")
     assert run(monkeypatch, tmp_path, "benchmark", "m.tflite", *arguments) == 1
     assert "device: --port is for boards, and host runs on this computer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        (
+            "Error: The program size (1400000 bytes) is greater than maximum allowed "
+            "(1310720 bytes)\n",
+            "build: flash: 1,400,000 bytes exceed esp32c3's 1,310,720 by 89,280 bytes",
+        ),
+        (
+            "ld: region `dram0_0_seg' overflowed by 4096 bytes\n",
+            "build: RAM: 4,096 bytes too many for esp32c3 (linker region dram0_0_seg)",
+        ),
+    ],
+)
+def test_what_a_vendors_build_finds_too_large_does_not_fit(monkeypatch, tmp_path, log, message):
+    def platformio(command, variables, folder, log_file, progress):
+        log_file.write_text(log)
+        return 1
+
+    monkeypatch.setattr(firmware, "require_packages", lambda environment, folders: None)
+    monkeypatch.setattr(firmware, "_run_logged", platformio)
+    with pytest.raises(DoesNotFitError) as error:
+        firmware.build(tmp_path, board("esp32c3"), "aot", tmp_path / "build")
+    assert str(error.value) == message

@@ -1,4 +1,5 @@
-/* ESP32 with Espressif's Arduino core: the first serial port, and the 64-bit microsecond timer. */
+/* The ESP32 family with Espressif's Arduino core: the serial port that the build calls Serial, and
+ * the 64-bit microsecond timer. */
 #include <Arduino.h>
 #include <esp_timer.h>
 
@@ -12,7 +13,7 @@ constexpr size_t kReceiveBytes = 2048;
 
 }  // namespace
 
-const char *port_name(void) { return "esp32dev"; }
+const char *port_name(void) { return BOARD_ID; }
 
 void port_init(void) {
   Serial.setRxBufferSize(kReceiveBytes);

@@ -17,7 +17,7 @@ constexpr uint32_t kHostWaitMs = 4000;
 
 }  // namespace
 
-const char *port_name(void) { return "nano33ble"; }
+const char *port_name(void) { return BOARD_ID; }
 
 void port_init(void) {
   Serial.begin(115200);

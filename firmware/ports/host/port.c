@@ -11,7 +11,7 @@
 
 enum { NANOSECONDS_PER_TICK = 10, IDLE_MS = 100 };
 
-const char *port_name(void) { return "host"; }
+const char *port_name(void) { return BOARD_ID; }
 
 void port_init(void) {}
 

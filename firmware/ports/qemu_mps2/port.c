@@ -36,7 +36,7 @@ static cmsdk_uart *const uart = (cmsdk_uart *)0x40004000;
 static volatile uint32_t *const nvic_enable = (volatile uint32_t *)0xe000e100;
 static volatile uint32_t *const nvic_clear_pending = (volatile uint32_t *)0xe000e280;
 
-const char *port_name(void) { return "nano33ble_sim"; }
+const char *port_name(void) { return BOARD_ID; }
 
 void port_init(void) {
   uart->baud_divisor = UART_MIN_DIVISOR;

@@ -36,7 +36,7 @@ static volatile uint32_t *const plic_claim = (volatile uint32_t *)0x0c200004;
 
 void port_fault(uint32_t cause);
 
-const char *port_name(void) { return "esp32c3_sim"; }
+const char *port_name(void) { return BOARD_ID; }
 
 /* mstatus.MIE stays 0: a pending interrupt ends a WFI, and no handler ever runs. */
 void port_init(void) {

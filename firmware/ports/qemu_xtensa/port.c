@@ -24,7 +24,7 @@ static int32_t simulator_call(int32_t number, int32_t a, const void *buffer, uin
   return a2;
 }
 
-const char *port_name(void) { return "esp32_sim"; }
+const char *port_name(void) { return BOARD_ID; }
 
 void port_init(void) {}
 
