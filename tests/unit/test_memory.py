@@ -22,7 +22,6 @@ def extent(buffers: list[Lifetime], offsets: list[int]) -> int:
     return max(offset + b.size_bytes for b, offset in zip(buffers, offsets, strict=True))
 
 
-@settings(deadline=None)
 @given(st.lists(lifetimes, min_size=1, max_size=30))
 def test_buffers_alive_together_never_overlap(buffers: list[Lifetime]) -> None:
     offsets = place(buffers)
@@ -33,7 +32,6 @@ def test_buffers_alive_together_never_overlap(buffers: list[Lifetime]) -> None:
     assert extent(buffers, offsets) >= live_bytes_bound(buffers)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=40))
 def test_a_chain_needs_its_largest_neighbours_only(words: list[int]) -> None:
     sizes = [n * ALIGNMENT_BYTES for n in words]
@@ -105,7 +103,7 @@ def smallest_arena(buffers: list[Lifetime], leads: dict[tuple[int, int], int]) -
     return size
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sharing(4))
 def test_equals_exhaustive_search(
     drawn: tuple[list[Lifetime], dict[tuple[int, int], int]],
@@ -116,7 +114,6 @@ def test_equals_exhaustive_search(
     assert live_bytes_bound(buffers, leads) <= extent(buffers, offsets)
 
 
-@settings(deadline=None)
 @given(sharing(12, same_places=True))
 def test_only_allowed_pairs_share_memory(
     drawn: tuple[list[Lifetime], dict[tuple[int, int], int]],

@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import protocol
@@ -31,7 +31,6 @@ MESSAGES = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     messages=st.lists(st.tuples(MESSAGES, U8), max_size=5),
     noise=st.lists(st.binary(max_size=40), min_size=6, max_size=6),
@@ -48,7 +47,6 @@ def test_frames_survive_noise_splitting_and_concatenation(messages, noise, piece
     assert [(f.message, f.sequence) for f in frames] == messages
 
 
-@settings(deadline=None)
 @given(message=MESSAGES, position=st.integers(0), change=st.integers(1, 255))
 def test_a_damaged_frame_is_dropped_and_the_next_one_read(message, position, change):
     damaged = bytearray(protocol.encode(message, 7))
@@ -57,7 +55,6 @@ def test_a_damaged_frame_is_dropped_and_the_next_one_read(message, position, cha
     assert [(f.message, f.sequence) for f in frames] == [(protocol.Done(3), 8)]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=1100) | st.lists(st.just(1), max_size=1100).map(bytes))
 def test_cobs_has_no_zero_and_its_inverse(data):
     encoded = protocol.cobs_encode(data)
