@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import configparser
 import json
+import queue
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,23 +113,24 @@ def _registry_answers() -> bool:
     there is one. A name look-up has no limit of its own, so it is not waited for."""
     from platformio import __registry_mirror_hosts__ as hosts
 
-    answered = threading.Event()
-    attempts = [threading.Thread(target=_ask, args=(h, answered), daemon=True) for h in hosts]
-    for attempt in attempts:
-        attempt.start()
-    for attempt in attempts:
-        attempt.join(_CONNECT_LIMIT_S)
-    return answered.is_set()
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    for host in hosts:
+        threading.Thread(target=lambda h=host: answers.put(_answers(h)), daemon=True).start()
+    deadline = time.monotonic() + _CONNECT_LIMIT_S
+    try:
+        return any(answers.get(timeout=max(0, deadline - time.monotonic())) for _ in hosts)
+    except queue.Empty:
+        return False
 
 
-def _ask(host: str, answered: threading.Event) -> None:
+def _answers(host: str) -> bool:
     import urllib.error
     import urllib.request
 
     try:
         urllib.request.urlopen(f"https://api.{host}", timeout=_CONNECT_LIMIT_S).close()
     except urllib.error.HTTPError:
-        answered.set()  # it answered, though not with a page
+        return True  # though not with a page
     except OSError:
-        return
-    answered.set()
+        return False
+    return True

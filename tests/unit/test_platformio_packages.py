@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from pipeline import boards, firmware
+from pipeline import boards, firmware, platformio_packages
 from pipeline.errors import ToolError
 from pipeline.platformio_packages import PackageFolders, missing_packages, package_folders
 from pipeline.resources import project_dir
@@ -81,3 +82,25 @@ def test_a_build_without_platform_and_registry_ends_at_once_with_one_line(
         "--board nano33ble_sim --runtime aot needs none of it"
     )
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "answers"),
+    [
+        (["silent", "there"], True),
+        (["silent", "gone"], False),
+        (["gone", "gone"], False),
+    ],
+)
+def test_a_server_that_is_silent_is_not_waited_for(
+    hosts: list[str], answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(host: str) -> bool:
+        if host == "silent":
+            threading.Event().wait()
+        return host == "there"
+
+    monkeypatch.setattr("platformio.__registry_mirror_hosts__", hosts)
+    monkeypatch.setattr(platformio_packages, "_answers", ask)
+    monkeypatch.setattr(platformio_packages, "_CONNECT_LIMIT_S", 5.0 if answers else 0.1)
+    assert platformio_packages._registry_answers() is answers
