@@ -75,6 +75,7 @@ def emulated_run() -> tuple[Report, Details]:
         buffers=(
             Buffer("input 0", (1, 28, 28, 1), 0, 784, 0, 0),
             Buffer("CONV_2D 1", (1, 28, 28, 8), 784, 6272, 0, 1),
+            Buffer("RELU 1", (1, 28, 28, 8), 784, 6272, 0, 1),
             Buffer("scratch of DEPTHWISE_CONV_2D 0", None, 7056, 784, 0, 0),
             Buffer("MAX_POOL_2D 2", (1, 14, 14, 8), 0, 784, 1, 2),
             Buffer("CUSTOM:<script>alert(1)</script> 3", (1, 10), 784, 12, 2, 3),

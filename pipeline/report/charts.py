@@ -225,11 +225,14 @@ def _held_bytes(buffers: Sequence[Buffer], step: int) -> int:
 
 
 def _free_steps(buffer: Buffer, buffers: Sequence[Buffer]) -> int:
-    """Steps until another buffer takes over bytes of it, or until its end."""
+    """Steps until another buffer takes over bytes of it, or until its end; 0 where one that is
+    drawn over it does so in its first step."""
+    drawn_later = buffers[buffers.index(buffer) + 1 :]
     taken = [
         other.first
         for other in buffers
-        if buffer.first < other.first <= buffer.last
+        if buffer.first <= other.first <= buffer.last
+        and (buffer.first < other.first or other in drawn_later)
         and other.offset < buffer.offset + buffer.size_bytes
         and buffer.offset < other.offset + other.size_bytes
     ]

@@ -133,7 +133,7 @@ def _figures(report: Report, details: Details) -> list[Figure]:
         note = f"{where}, median of {latency.runs}; p95 {_time(latency.p95)}"
         figures.append(Figure("Latency", _time(latency.median), note))
     if report.estimated_ms is not None and report.estimate is not None:
-        note = f"estimated, +-{report.estimate.error_percent:g} %: {report.estimate.basis}"
+        note = f"estimated, ±{report.estimate.error_percent:g} %: {report.estimate.basis}"
         figures.append(Figure("Latency", f"{report.estimated_ms:,.2f} ms", note))
     for name, size, limit in (
         ("Flash", report.flash_bytes, details.flash_limit),

@@ -47,6 +47,17 @@ CLIPPED = """
     const text = label.getBoundingClientRect();
     if (text.right > rect.right + 1 || text.top < rect.top - 1) clipped.push(label.textContent);
   }
+  const labels = [...document.querySelectorAll('.arena .label')];
+  for (const [i, label] of labels.entries()) {
+    const a = label.getBoundingClientRect();
+    for (const other of labels.slice(i + 1)) {
+      const b = other.getBoundingClientRect();
+      const beside = a.right <= b.left || b.right <= a.left;
+      if (!beside && a.bottom > b.top && b.bottom > a.top) {
+        clipped.push(`${label.textContent} under ${other.textContent}`);
+      }
+    }
+  }
   return clipped;
 })()
 """

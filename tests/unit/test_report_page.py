@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import reports
 import small_models
 from pipeline.aot.lowering import lower
-from pipeline.aot.memory import arena_buffers
+from pipeline.aot.memory import Buffer, arena_buffers
 from pipeline.report.charts import arena_chart, learning_chart, nice_ticks
 from pipeline.report.details import learning_curves
 from pipeline.report.html import render_html
@@ -81,6 +81,14 @@ def test_the_arena_is_drawn_to_scale() -> None:
     alive = [b for b in BUFFERS if b.first <= chart.peak_step <= b.last]
     held = {byte for b in alive for byte in range(b.offset, b.offset + b.size_bytes)}
     assert chart.peak_bytes == len(held) <= arena
+
+
+def test_of_two_tensors_in_one_place_the_one_that_is_seen_is_named() -> None:
+    taken_over = Buffer("input 0", (1, 28, 28, 1), 0, 784, 0, 0)
+    beside = Buffer("scratch of DEPTHWISE_CONV_2D 0", None, 784, 784, 0, 0)
+    output = Buffer("DEPTHWISE_CONV_2D 0", (1, 28, 28, 1), 0, 784, 0, 1)
+    boxes = arena_chart([taken_over, beside, output], 1568, 1).boxes
+    assert [box.label is None for box in boxes] == [True, False, False]
 
 
 def test_lines_of_both_trainings_join_and_fall_on_the_grid() -> None:
