@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.errors import PipelineError
-from pipeline.resources import resource
+from pipeline.platformio_packages import toolchain_of
 from pipeline.run import Run, Stage
 from pipeline.target import MODEL, Target
 from pipeline.training_stages import READING, packages
@@ -158,9 +157,7 @@ def _build_versions(target: Target) -> Mapping[str, str]:
         return {}
     if target.board.kind == "board":  # PlatformIO brings the compiler that platformio.ini pins
         return packages("platformio")(target)
-    platform = resource("platforms") / "path_gcc" / "boards" / f"{target.board.id}.json"
-    prefix = json.loads(platform.read_text(encoding="utf-8"))["build"]["toolchain_prefix"]
-    compiler = f"{prefix}gcc"
+    compiler = toolchain_of(target.board.id).compiler
     return {**packages("platformio", "SCons")(target), compiler: program_version(compiler)}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import __version__
+from pipeline.cli_doctor import doctor_command
 from pipeline.cli_options import Options, common_options
 from pipeline.errors import OutputsDifferError, PipelineError
 
@@ -63,7 +64,7 @@ def _stage_command(
 
     Args:
         stages: names of the stages in `pipeline.stages`; the last one's result is shown.
-        from_model: stages that come before it where SOURCE is a .tflite.
+        from_model: what is brought up to date instead where SOURCE is a .tflite.
     """
 
     @_source
@@ -72,9 +73,8 @@ def _stage_command(
         from pipeline import stages as known
 
         with _opened(source, options) as run:
-            before = from_model if _is_model(source) else ()
             result: Mapping[str, Any] = {}
-            for stage in (*before, *stages):
+            for stage in (from_model or stages) if _is_model(source) else stages:
                 result = run.bring(getattr(known, stage))
             _show_result(result, run, options)
 
@@ -89,12 +89,12 @@ _stage_command(
     ("POST_TRAINING", "QUANTIZE_AWARE", "CONVERT"),
 )
 _stage_command("generate", "Emit the C sources of a model.", ("GENERATE",))
-_stage_command("build", "Build the firmware.", ("BUILD",), ("GENERATE",))
+_stage_command("build", "Build the firmware.", ("DOCTOR", "BUILD"), ("DOCTOR", "GENERATE", "BUILD"))
 _stage_command(
     "flash",
     "Write the built firmware into a connected board.",
     ("FLASH",),
-    ("GENERATE", "BUILD"),
+    ("DOCTOR", "GENERATE", "BUILD", "FLASH"),
     port=True,
 )
 
@@ -144,7 +144,7 @@ def benchmark_command(options: Options, source: Path) -> None:
 
     with _opened(source, options) as run:
         if _is_model(source):
-            for stage in (stages.ANALYZE, stages.GENERATE, stages.BUILD):
+            for stage in (stages.ANALYZE, stages.DOCTOR, stages.GENERATE, stages.BUILD):
                 run.bring(stage)
         run.bring(stages.BENCHMARK)
         run.bring(stages.REPORT)
@@ -178,7 +178,7 @@ def validate_command(
 
     with _opened(source, options) as run:
         if _is_model(source):
-            for stage in (stages.GENERATE, stages.BUILD):
+            for stage in (stages.DOCTOR, stages.GENERATE, stages.BUILD):
                 run.bring(stage)
         check = stages.check_inputs(run, inputs, per_layer)
     if save_outputs is not None:
@@ -222,6 +222,9 @@ def compare_command(runs: tuple[Path, ...], as_json: bool) -> None:
         return
     columns, cells, numbers = table(rows)
     print_table(None, columns, cells, right=numbers)
+
+
+cli.add_command(doctor_command)
 
 
 @cli.command("models")

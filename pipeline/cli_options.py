@@ -41,7 +41,9 @@ class _Samples(click.ParamType[int | str]):
         return self.fail(f"{value!r} is neither a number from 1 on nor 'all'", param, context)
 
 
-class _BoardId(click.ParamType[str]):
+class BoardId(click.ParamType[str]):
+    """An id of `pipeline.boards`."""
+
     name = "ID"
 
     def convert(
@@ -58,7 +60,7 @@ class _BoardId(click.ParamType[str]):
 def common_options(samples: bool = False, port: bool = False) -> Callable[[F], F]:
     """The options that all commands on a source have, as one `options`."""
     parameters = [
-        click.option("--board", type=_BoardId(), help="Board id (see `mcu-pipeline boards`)."),
+        click.option("--board", type=BoardId(), help="Board id (see `mcu-pipeline boards`)."),
         click.option("--runtime", type=click.Choice(["tflm", "aot"]), help="Inference runtime."),
         click.option(
             "--optimize",

@@ -37,6 +37,32 @@ def package_folders(variables: Mapping[str, str]) -> PackageFolders:
     return PackageFolders(core, Path(libraries) if libraries else core / "mcu-pipeline-libraries")
 
 
+@dataclass(frozen=True)
+class Toolchain:
+    """What builds for an emulated board or for this computer.
+
+    Attributes:
+        compiler: the C compiler's program name.
+        packages: Debian's, with blanks between.
+    """
+
+    compiler: str
+    packages: str
+
+
+def toolchain_of(board_id: str) -> Toolchain:
+    """As our own platform's board file has it."""
+    path = resource("platforms") / "path_gcc" / "boards" / f"{board_id}.json"
+    build = json.loads(path.read_text(encoding="utf-8"))["build"]
+    return Toolchain(f"{build['toolchain_prefix']}gcc", build["toolchain_packages"])
+
+
+def environment_flags(environment: str) -> str:
+    """What platformio.ini adds to the compiler's flags, and then what it takes away."""
+    section = _section(environment)
+    return f"{section.get('build_flags', '')} -U {section.get('build_unflags', '')}".strip()
+
+
 def missing_packages(environment: str, folders: PackageFolders) -> tuple[str, ...]:
     """What platformio.ini asks for and is not installed, as it is spelled there: the platform or
     the packages it always needs, then libraries."""

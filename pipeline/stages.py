@@ -16,6 +16,7 @@ from pipeline.build_stages import (
     GENERATE,
     program_version,
 )
+from pipeline.doctor_stage import DOCTOR
 from pipeline.run import Run, Stage
 from pipeline.target import IMPORT, MODEL, Target
 from pipeline.training_stages import (
@@ -41,6 +42,7 @@ __all__ = [
     "BENCHMARK",
     "BUILD",
     "CONVERT",
+    "DOCTOR",
     "EVALUATE",
     "FLASH",
     "FROM_MODEL",
@@ -322,5 +324,5 @@ def read_report(run: Run) -> Report:
     return assemble(run.target, _results(run), model_bytes, run.folder.versions)
 
 
-FROM_MODEL = (ANALYZE, GENERATE, BUILD, BENCHMARK, REPORT)
+FROM_MODEL = (ANALYZE, DOCTOR, GENERATE, BUILD, BENCHMARK, REPORT)
 FROM_SPEC = (TRAIN, POST_TRAINING, QUANTIZE_AWARE, CONVERT, EVALUATE, *FROM_MODEL)

@@ -93,14 +93,19 @@ def target_of_spec(path: Path, overrides: Overrides) -> Target:
 
 def target_of_model(path: Path, overrides: Overrides) -> Target:
     """A .tflite brought along; the board is the emulated Nano 33 BLE unless stated."""
-    where = board(overrides.board or "nano33ble_sim")
-    runtime = overrides.runtime or where.default_runtime
-    where.require_runtime(runtime)
     if overrides.samples is not None:
         raise PipelineError("--samples needs a data set, and a .tflite alone has none")
     name = "".join(c if c.isalnum() or c in "_.+-" else "_" for c in path.stem)
+    return dataclasses.replace(target_of_board(overrides), name=name)
+
+
+def target_of_board(overrides: Overrides) -> Target:
+    """A board without a model; it is the emulated Nano 33 BLE unless stated."""
+    where = board(overrides.board or "nano33ble_sim")
+    runtime = overrides.runtime or where.default_runtime
+    where.require_runtime(runtime)
     return Target(
-        name,
+        where.id,
         where,
         runtime,
         BenchmarkSpec(),

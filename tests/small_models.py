@@ -27,6 +27,24 @@ def dense_relu() -> bytes:
     return writer.build([x], [y])
 
 
+def dense(
+    scales: tuple[float, ...] = (0.5,),
+    version: int = 1,
+    source: DType = DType.INT8,
+    result: DType = DType.INT8,
+    input_scale: float = 0.5,
+) -> bytes:
+    """FULLY_CONNECTED from (1, 4) to (1, 2) with int8 weights and one scale, or one an output."""
+    writer = TfliteWriter()
+    x = writer.tensor((1, 4), source, None if source is DType.FLOAT32 else per_tensor(input_scale))
+    y = writer.tensor((1, 2), result, None if result is DType.FLOAT32 else per_tensor(0.5))
+    quantization = Quantization(scales, (0,) * len(scales))
+    w = writer.tensor((2, 4), DType.INT8, quantization, np.arange(8).reshape(2, 4))
+    options = schema.FullyConnectedOptionsT()
+    writer.operator("FULLY_CONNECTED", [x, w, -1], [y], options, version)
+    return writer.build([x], [y])
+
+
 def two_headed_convnet(dense_seed: int = 2) -> bytes:
     """Two images in, feature map and class scores out; both sides are longer than one frame.
 

@@ -41,7 +41,8 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
     return Program(graph, fused, plan_memory(graph, fused))
 
 
-def _lower_operator(op: Operator) -> Step:
+def require_supported(op: Operator) -> None:
+    """Raises UnsupportedOperatorError or ModelError where `lower` would refuse this operator."""
     known = ops.definitions()
     if op.kind not in known:
         raise UnsupportedOperatorError(
@@ -57,4 +58,8 @@ def _lower_operator(op: Operator) -> Step:
             f"generate: op {op.index} {op.kind} declares output shapes {declared}, "
             f"its inputs and attributes give {expected}"
         )
-    return definition.lower(op)
+
+
+def _lower_operator(op: Operator) -> Step:
+    require_supported(op)
+    return ops.definitions()[op.kind].lower(op)

@@ -105,6 +105,8 @@ class Board:
         clock_mhz: core clock of the real board; None for the host.
         flash_bytes: program memory the linker may fill; None for the host.
         ram_bytes: data memory the linker may fill; None for the host.
+        static_ram_bytes: the part of it that static variables may take, where that is less; the
+            rest is heap. None where all of it.
         port: folder under `firmware/ports`.
         default_runtime: a key of `runtimes`.
         runtimes: runtime id -> PlatformIO environment.
@@ -125,6 +127,7 @@ class Board:
     clock_mhz: float | None
     flash_bytes: int | None
     ram_bytes: int | None
+    static_ram_bytes: int | None
     port: str
     default_runtime: str
     runtimes: Mapping[str, str]
@@ -272,6 +275,7 @@ def parse_board(text: str, board_id: str) -> Board:
         clock_mhz=table.positive("clock_mhz", (int, float), required=on_chip),
         flash_bytes=table.positive("flash_bytes", int, required=on_chip),
         ram_bytes=table.positive("ram_bytes", int, required=on_chip),
+        static_ram_bytes=table.positive("static_ram_bytes", int, required=False),
         port=table.take("port", str),
         default_runtime=default_runtime,
         runtimes=MappingProxyType({name: runtime_table.take(name, str) for name in runtimes}),

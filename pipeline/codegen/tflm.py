@@ -13,7 +13,7 @@ from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import DType, Graph, Operator, Tensor
 
 _BYTES_PER_LINE = 16
-_PER_CHANNEL_DENSE_SINCE = 2024
+PER_CHANNEL_DENSE_SINCE = 2024  # year of TFLM sources
 
 
 @dataclass(frozen=True)
@@ -132,18 +132,29 @@ def require_computed_right(graph: Graph, tflm_year: int) -> None:
         ModelError: a fully connected layer has one scale per output channel, and TFLM before 2024
             takes the first for all of them.
     """
-    if tflm_year >= _PER_CHANNEL_DENSE_SINCE:
-        return
-    for operator in graph.operators:
-        if operator.kind != "FULLY_CONNECTED":
-            continue
-        quantization = operator.input(1).quantization
-        if quantization is not None and quantization.per_channel:
-            raise ModelError(
-                f"generate: op {operator.index} FULLY_CONNECTED is quantized per channel, which "
-                f"the board's TFLM of {tflm_year} would compute wrongly without an error",
-                "take --runtime aot, or convert with per_channel_dense = false",
-            )
+    operators = per_channel_dense(graph)
+    if operators and tflm_year < PER_CHANNEL_DENSE_SINCE:
+        raise ModelError(
+            f"generate: op {operators[0].index} FULLY_CONNECTED is quantized per channel, which "
+            f"the board's TFLM of {tflm_year} would compute wrongly without an error",
+            "take --runtime aot, or convert with per_channel_dense = false",
+        )
+
+
+def per_channel_dense(graph: Graph) -> list[Operator]:
+    """Fully connected layers with one scale per output channel."""
+    return [
+        operator
+        for operator in graph.operators
+        if operator.kind == "FULLY_CONNECTED"
+        and (quantization := operator.input(1).quantization) is not None
+        and quantization.per_channel
+    ]
+
+
+def is_registered(kind: str) -> bool:
+    """Whether TFLM takes an operator of this kind."""
+    return kind in _REGISTRATIONS
 
 
 def _add_call(kind: str, operators: Sequence[Operator]) -> str:

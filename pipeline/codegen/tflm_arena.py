@@ -26,9 +26,19 @@ def estimated_arena_bytes(graph: Graph) -> int:
     return _aligned(_planned_bytes(graph) + kept)
 
 
+def least_arena_bytes(graph: Graph) -> int:
+    """The most that activations take at any one time: no planner needs less."""
+    activations, _ = _lifetimes(graph)
+    return max(
+        sum(life.size_bytes for life in activations if life.first <= index <= life.last)
+        for index in range(len(graph.operators) + 1)
+    )
+
+
 def _planned_bytes(graph: Graph) -> int:
     """What TFLM's planner needs, whichever of several buffers of equal size it places first."""
-    lifetimes = _lifetimes(graph)
+    activations, scratch = _lifetimes(graph)
+    lifetimes = activations + scratch
     return max(
         _greedy_bytes(sorted(lifetimes, key=lambda life: (-life.size_bytes, sign * life.first)))
         for sign in (1, -1)
@@ -47,7 +57,7 @@ def _greedy_bytes(lifetimes: Sequence[Lifetime]) -> int:
     return max((offset + life.size_bytes for offset, life in placed), default=0)
 
 
-def _lifetimes(graph: Graph) -> list[Lifetime]:
+def _lifetimes(graph: Graph) -> tuple[list[Lifetime], list[Lifetime]]:
     """Of all activations, and of every operator's scratch."""
     first: dict[Tensor, int] = dict.fromkeys(graph.inputs, 0)
     last: dict[Tensor, int] = {}
@@ -66,7 +76,7 @@ def _lifetimes(graph: Graph) -> list[Lifetime]:
         Lifetime(_aligned(_scratch_bytes(op)), index, index)
         for index, op in enumerate(graph.operators)
     ]
-    return activations + scratch
+    return activations, scratch
 
 
 def _scratch_bytes(op: Operator) -> int:

@@ -1,0 +1,1 @@
+"""What checks look at, and what several of them use."""
