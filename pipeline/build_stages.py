@@ -6,7 +6,7 @@ import functools
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import __version__
 from pipeline.errors import PipelineError
@@ -14,9 +14,6 @@ from pipeline.platformio_packages import toolchain_of
 from pipeline.run import Run, Stage
 from pipeline.target import MODEL, Target
 from pipeline.training_stages import READING, packages
-
-if TYPE_CHECKING:
-    from pipeline.graph import Graph
 
 GENERATED = "generated/"
 ELF = "firmware.elf"
@@ -48,11 +45,11 @@ def _generate(run: Run) -> Mapping[str, Any]:
     from pipeline.store import sha256_hex
     from pipeline.tflite_reader import read_tflite
 
+    if run.target.runtime == "tflm":
+        return write_tflm_sources(run, _fitted_arena_bytes(run))
     content = run.read(MODEL)
     graph = read_tflite(content, MODEL)
     name, sha256 = run.target.name, sha256_hex(content)
-    if run.target.runtime == "tflm":
-        return _generate_tflm(run, graph, content)
     program = lower(graph, run.target.goal)
     sources = render_aot(program, name, sha256) | render_model_info(graph, name, sha256)
     run.folder.write_folder(GENERATED, sources)
@@ -65,28 +62,42 @@ def _generate(run: Run) -> Mapping[str, Any]:
     }
 
 
-def _generate_tflm(run: Run, graph: Graph, content: bytes) -> Mapping[str, Any]:
+def _fitted_arena_bytes(run: Run) -> int | None:
+    """What `--fit-arena` found, None where it was not asked for."""
+    fit = run.result("fit_arena") if run.target.fit_arena else None
+    return None if fit is None else int(fit["arena_bytes"])
+
+
+def write_tflm_sources(run: Run, arena_bytes: int | None) -> Mapping[str, Any]:
+    """Generates for the tflm runtime.
+
+    Args:
+        arena_bytes: size of the arena; None for an estimate from above.
+    """
     from pipeline.codegen.model_info import render_model_info
     from pipeline.codegen.tflm import render_golden, render_tflm, require_computed_right
     from pipeline.codegen.tflm_arena import estimated_arena_bytes
     from pipeline.golden import golden_outputs
     from pipeline.inputs import load_inputs, pack
     from pipeline.store import sha256_hex
+    from pipeline.tflite_reader import read_tflite
 
-    target = run.target
+    target, content = run.target, run.read(MODEL)
+    graph = read_tflite(content, MODEL)
     if target.board.tflm_year is not None:
         require_computed_right(graph, target.board.tflm_year)
     inputs = load_inputs(_GOLDEN_INPUTS, graph, target.seed)[-_GOLDEN_VECTORS:]
     outputs = golden_outputs(content, inputs)
     vectors = [(pack(x), pack(y)) for x, y in zip(inputs, outputs, strict=True)]
     sha256 = sha256_hex(content)
-    sources = render_tflm(graph, content, target.name, sha256)
+    sources = render_tflm(graph, content, target.name, sha256, arena_bytes)
     sources |= render_golden(target.name, vectors)
     sources |= render_model_info(graph, target.name, sha256)
     run.folder.write_folder(GENERATED, sources)
     return {
         "steps": len(graph.operators),
-        "arena_bytes": estimated_arena_bytes(graph),
+        "arena_bytes": arena_bytes or estimated_arena_bytes(graph),
+        "arena_is_estimated": arena_bytes is None,
         "kernels": None,
         "files": sorted(sources),
         "buffers": [],
@@ -96,7 +107,8 @@ def _generate_tflm(run: Run, graph: Graph, content: bytes) -> Mapping[str, Any]:
 def _generate_summary(result: Mapping[str, Any]) -> str:
     steps, arena = result["steps"], f"arena {result['arena_bytes']:,} bytes"
     if result["kernels"] is None:
-        return f"C arrays for TFLM, {steps} operators, {arena} (estimated)"
+        basis = "estimated" if result["arena_is_estimated"] else "fitted"
+        return f"C arrays for TFLM, {steps} operators, {arena} ({basis})"
     return f"{steps} steps of C, {arena}"
 
 
@@ -110,6 +122,7 @@ GENERATE = Stage(
         run.target.goal,
         run.target.board.tflm_year,
         run.target.seed if run.target.runtime == "tflm" else None,
+        _fitted_arena_bytes(run),
         __version__,
     ),
     code=(*COMPILING, "pipeline.golden", "pipeline.inputs"),

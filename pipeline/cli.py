@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ _source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 
 @cli.command("run")
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@common_options(samples=True, port=True)
+@common_options(samples=True, port=True, fit=True)
 def run_command(options: Options, spec: Path) -> None:
     """Train, convert, build, flash a board, benchmark what SPEC describes, and report."""
     from pipeline import stages
@@ -59,22 +60,25 @@ def _stage_command(
     stages: Sequence[str],
     from_model: Sequence[str] = (),
     port: bool = False,
+    fit: bool = False,
 ) -> None:
     """Adds a command that brings one stage up to date.
 
     Args:
         stages: names of the stages in `pipeline.stages`; the last one's result is shown.
-        from_model: what is brought up to date instead where SOURCE is a .tflite.
+        from_model: what is brought up to date instead where SOURCE is a .tflite, or the arena is
+            fitted.
     """
 
     @_source
-    @common_options(port=port)
+    @common_options(port=port, fit=fit)
     def command(options: Options, source: Path) -> None:
         from pipeline import stages as known
 
         with _opened(source, options) as run:
             result: Mapping[str, Any] = {}
-            for stage in (from_model or stages) if _is_model(source) else stages:
+            whole = from_model and (_is_model(source) or run.target.fit_arena)
+            for stage in from_model if whole else stages:
                 result = run.bring(getattr(known, stage))
             _show_result(result, run, options)
 
@@ -89,7 +93,14 @@ _stage_command(
     ("POST_TRAINING", "QUANTIZE_AWARE", "CONVERT"),
 )
 _stage_command("generate", "Emit the C sources of a model.", ("GENERATE",))
-_stage_command("build", "Build the firmware.", ("DOCTOR", "BUILD"), ("DOCTOR", "GENERATE", "BUILD"))
+_stage_command(
+    "build",
+    "Build the firmware.",
+    ("DOCTOR", "BUILD"),
+    ("DOCTOR", "FIT_ARENA", "GENERATE", "BUILD"),
+    port=True,
+    fit=True,
+)
 _stage_command(
     "flash",
     "Write the built firmware into a connected board.",
@@ -137,14 +148,14 @@ def analyze_command(options: Options, source: Path, memory: bool) -> None:
 
 @cli.command("benchmark")
 @_source
-@common_options(samples=True, port=True)
+@common_options(samples=True, port=True, fit=True)
 def benchmark_command(options: Options, source: Path) -> None:
     """Time a model on its device, compare its outputs with TFLM, and report."""
     from pipeline import stages
 
     with _opened(source, options) as run:
-        if _is_model(source):
-            for stage in (stages.ANALYZE, stages.DOCTOR, stages.GENERATE, stages.BUILD):
+        if _is_model(source) or run.target.fit_arena:
+            for stage in stages.FROM_MODEL[:-2]:
                 run.bring(stage)
         run.bring(stages.BENCHMARK)
         run.bring(stages.REPORT)
@@ -340,6 +351,11 @@ def _resolve(source: Path, options: Options) -> tuple[Target, Path]:
         of_source = targets.target_of_spec if source.suffix == ".toml" else targets.target_of_model
         target = of_source(source, options.overrides)
         folder = options.output_dir or target.default_folder
+    if options.overrides.fit_arena:
+        from pipeline.arena_fit import require_fitting
+
+        require_fitting(target)
+        target = replace(target, fit_arena=True)
     return targets.reached_at(target, options.overrides.port), folder
 
 

@@ -57,7 +57,9 @@ class BoardId(click.ParamType[str]):
             return self.fail(str(error), param, context)
 
 
-def common_options(samples: bool = False, port: bool = False) -> Callable[[F], F]:
+def common_options(
+    samples: bool = False, port: bool = False, fit: bool = False
+) -> Callable[[F], F]:
     """The options that all commands on a source have, as one `options`."""
     parameters = [
         click.option("--board", type=BoardId(), help="Board id (see `mcu-pipeline boards`)."),
@@ -81,6 +83,9 @@ def common_options(samples: bool = False, port: bool = False) -> Callable[[F], F
     if samples:
         text = "Test images to send to the device."
         parameters.append(click.option("--samples", type=_Samples(), help=text))
+    if fit:
+        text = "Size tflm's arena by what the device uses of it: builds and runs twice."
+        parameters.append(click.option("--fit-arena", is_flag=True, help=text))
     if port:
         text = "A board's serial port; default auto, which looks for its USB id."
         parameters.append(click.option("--port", metavar="auto|PATH|socket://...", help=text))
@@ -97,11 +102,12 @@ def common_options(samples: bool = False, port: bool = False) -> Callable[[F], F
             force: bool,
             samples: Any = None,
             port: str | None = None,
+            fit_arena: bool = False,
             **others: Any,
         ) -> None:
             from pipeline.target import Overrides
 
-            overrides = Overrides(board, runtime, seed, samples, optimize, port)
+            overrides = Overrides(board, runtime, seed, samples, optimize, port, fit_arena)
             command(Options(overrides, output_dir, as_json, quiet, force), **others)
 
         with_options.__name__ = command.__name__

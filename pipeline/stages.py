@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from pipeline.arena_fit import FIT_ARENA
 from pipeline.build_stages import (
     BUILD,
     COMPILING,
@@ -44,6 +45,7 @@ __all__ = [
     "CONVERT",
     "DOCTOR",
     "EVALUATE",
+    "FIT_ARENA",
     "FLASH",
     "FROM_MODEL",
     "FROM_SPEC",
@@ -324,5 +326,5 @@ def read_report(run: Run) -> Report:
     return assemble(run.target, _results(run), model_bytes, run.folder.versions)
 
 
-FROM_MODEL = (ANALYZE, DOCTOR, GENERATE, BUILD, BENCHMARK, REPORT)
+FROM_MODEL = (ANALYZE, DOCTOR, FIT_ARENA, GENERATE, BUILD, BENCHMARK, REPORT)
 FROM_SPEC = (TRAIN, POST_TRAINING, QUANTIZE_AWARE, CONVERT, EVALUATE, *FROM_MODEL)

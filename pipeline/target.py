@@ -32,6 +32,7 @@ class Overrides:
     samples: Samples | None = None
     optimize: Optimize | None = None
     port: str | None = None
+    fit_arena: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Target:
         spec: None for a .tflite brought along: there is no data set and no training then.
         optimize: what the aot runtime's code minimises.
         port: where a board is reached: a path, a pyserial URL, or "auto".
+        fit_arena: size the tflm runtime's arena by what the device says it uses.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Target:
     spec: ExperimentSpec | None
     optimize: Optimize = "balanced"
     port: str = "auto"
+    fit_arena: bool = False
 
     @property
     def experiment(self) -> ExperimentSpec:
