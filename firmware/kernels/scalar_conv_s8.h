@@ -4,7 +4,7 @@
  *
  * input   int8 [batches][input_height][input_width][input_channels]
  * output  int8 [batches][output_height][output_width][output_channels]
- * scratch a window of input for every pixel of a tile */
+ * scratch windows of input, copied so that each is contiguous */
 #ifndef SCALAR_CONV_S8_H
 #define SCALAR_CONV_S8_H
 
@@ -27,9 +27,10 @@ typedef struct {
   int32_t input_zero_point;
   int32_t output_low; /* activation range, within -128..127 */
   int32_t output_high;
-  const void *weights;     /* int8, or int16 where the core loads no signed bytes,
+  int32_t windows; /* in scratch, a multiple of the tile's pixels */
+  const void *weights;     /* int8; int16 where the core loads no signed bytes; or pairs in int32,
                             * [blocks][kernel_height][kernel_width][input_channels][channels] */
-  const int32_t *channels; /* [blocks][channels] of scalar_channel */
+  const int32_t *channels; /* [blocks][channels] of the kernel's scalar_channel */
 } scalar_conv_s8_params;
 
 #endif

@@ -18,9 +18,9 @@ typedef struct {
   int32_t output_size; /* at least a block */
   int32_t output_low;  /* activation range, within -128..127 */
   int32_t output_high;
-  const void *weights;     /* int8, or int16 where the core loads no signed bytes,
+  const void *weights;     /* int8, or pairs of channels in int32,
                             * [blocks][input_size][channels of a block] */
-  const int32_t *channels; /* [blocks][channels of a block] of scalar_channel */
+  const int32_t *channels; /* [blocks][channels of a block] of the kernel's scalar_channel */
 } scalar_matrix_s8_params;
 
 #endif

@@ -28,9 +28,9 @@ _SCRATCH_SHARE = 0.1
 _CANDIDATES: Mapping[str, Callable[[KernelCall], list[Candidate]]] = {
     "cortex-m4f": armv7em.candidates,
     "rv32imc": scalar.rv32imc_candidates,
-    "xtensa-lx106": scalar.xtensa_candidates,
-    "xtensa-lx6": scalar.xtensa_candidates,
-    "xtensa-lx7": scalar.xtensa_candidates,
+    "xtensa-lx106": scalar.xtensa_lx106_candidates,
+    "xtensa-lx6": scalar.xtensa_lx6_candidates,
+    "xtensa-lx7": scalar.xtensa_lx6_candidates,
 }
 # Instructions of portable kernels beside a Cortex-M4's, which has twice the work in one.
 _PORTABLE_FACTORS = {"rv32imc": 2.2, "xtensa-lx106": 4.0, "xtensa-lx6": 4.0, "xtensa-lx7": 4.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,61 +13,106 @@ import pytest
 from benchmarks.network import Network, PaddingKind
 from kernel_image import Case, make_case, run_on_host
 from pipeline import ops
+from pipeline.aot import selection
+from pipeline.aot.cost import Candidate
 from pipeline.aot.goal import Goal
 from pipeline.aot.lowering import lower
-from pipeline.aot.scalar import channels
+from pipeline.aot.program import KernelCall
+from pipeline.aot.scalar import (
+    channels,
+    rv32imc_candidates,
+    xtensa_lx6_candidates,
+    xtensa_lx106_candidates,
+)
 from tflm import interpret
 
-GOAL = Goal("rv32imc", "latency")
 CASES = 60
-# Core and operator -> the kernels that random cases must reach.
+# What a core may choose from, in parts: a selection would never take the slower of two.
+WAYS: dict[str, Callable[[KernelCall], list[Candidate]]] = {
+    "rv32imc": lambda call: [c for c in rv32imc_candidates(call) if not _packed(c)],
+    "rv32imc, pairs": lambda call: [c for c in rv32imc_candidates(call) if _packed(c)],
+    "xtensa-lx106": xtensa_lx106_candidates,
+    "xtensa-lx6": xtensa_lx6_candidates,
+}
+# Kernels that random cases must reach.
 KERNELS = {
-    ("rv32imc", "CONV_2D"): {"scalar_conv_s8_3x4", "scalar_matrix_s8_3x4"},
-    ("rv32imc", "DEPTHWISE_CONV_2D"): {"scalar_depthwise_3x3_s8_stride_1"},
+    ("rv32imc", "CONV_2D"): {f"scalar_conv_s8_3x4{c}" for c in ("", "_relu", "_clamped")},
     ("rv32imc", "FULLY_CONNECTED"): {"scalar_matrix_s8_3x4"},
-    ("xtensa-lx106", "CONV_2D"): {"scalar_conv_s8_3x2", "scalar_conv_s8_3x2_clamped"},
-    ("xtensa-lx106", "FULLY_CONNECTED"): {"scalar_conv_s8_3x2"},
+    ("rv32imc", "DEPTHWISE_CONV_2D"): {"scalar_depthwise_3x3_s8_stride_1"},
+    ("rv32imc, pairs", "CONV_2D"): {"scalar_conv_s8_2x4_pairs2", "scalar_matrix_s8_2x4_pairs2"},
+    ("rv32imc, pairs", "FULLY_CONNECTED"): {"scalar_matrix_s8_2x4_pairs2"},
+    ("xtensa-lx106", "CONV_2D"): {
+        f"scalar_conv_s8_4x2_3parts{c}" for c in ("", "_relu", "_clamped")
+    },
+    ("xtensa-lx106", "FULLY_CONNECTED"): {"scalar_conv_s8_4x2_3parts"},
+    ("xtensa-lx106", "DEPTHWISE_CONV_2D"): {"scalar_depthwise_3x3_s8_stride_1_3parts"},
+    ("xtensa-lx6", "CONV_2D"): {"scalar_conv_s8_4x2"},
 }
 
 
-def scalar_cases(core: str, kind: str, rng: np.random.Generator) -> tuple[list[Case], Counter[str]]:
+@pytest.fixture(autouse=True)
+def _ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "_CANDIDATES", WAYS)
+
+
+def _packed(candidate: Candidate) -> bool:
+    return "_pairs" in candidate.calls[0].kernel
+
+
+def scalar_kernels(case: Case) -> list[str]:
+    return [k for k in lower(case.graph, case.goal).kernels if k.startswith("scalar_")]
+
+
+def scalar_cases(core: str, kind: str) -> tuple[list[Case], Counter[str]]:
     """Random models of which a scalar kernel computes the operator, and how many take which."""
+    rng = np.random.default_rng(zlib.crc32(f"{core} {kind}".encode()))
     cases: list[Case] = []
     used: Counter[str] = Counter()
     for _ in range(20 * CASES):
-        goal = Goal(core, "latency")
-        case = make_case(ops.definitions()[kind].draw(rng).model, rng, 3, goal)
-        kernels = [k for k in lower(case.graph, goal).kernels if k.startswith("scalar_")]
+        model = ops.definitions()[kind].draw(rng).model
+        case = make_case(model, rng, 3, Goal(core, "latency"))
+        kernels = scalar_kernels(case)
         used.update(kernels)
         cases += [case] if kernels else []
-        if len(cases) == CASES and set(used) >= KERNELS[core, kind]:
+        if len(cases) >= CASES and set(used) >= KERNELS[core, kind]:
             break
     return cases[-CASES:], used
 
 
 @pytest.mark.parametrize(("core", "kind"), KERNELS)
 def test_scalar_kernels_are_bit_identical_to_tflm(core: str, kind: str, tmp_path: Path) -> None:
-    rng = np.random.default_rng(zlib.crc32(kind.encode()))
-    cases, used = scalar_cases(core, kind, rng)
+    cases, used = scalar_cases(core, kind)
     assert set(used) >= KERNELS[core, kind]
-
     require_tflms_bytes(cases, tmp_path)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_depthwise_at_the_strides_of_networks(stride: int, tmp_path: Path) -> None:
-    rng = np.random.default_rng(stride)
+@pytest.mark.parametrize("core", ["rv32imc", "xtensa-lx106"])
+def test_depthwise_of_networks(core: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(len(core))
     cases = []
-    for seed in range(30):
-        height, width, depth = (int(size) for size in rng.integers(3, 12, 3))
+    for seed in range(40):
+        height, width, depth = (int(size) for size in rng.integers(3, 14, 3))
         net = Network((1, height, width, depth), seed)
         padding: PaddingKind = "SAME" if rng.integers(2) else "VALID"
-        model = net.build(net.depthwise(net.input, 3, stride, padding=padding))
-        cases.append(make_case(model, rng, 3, GOAL))
-    kernels = {kernel for case in cases for kernel in lower(case.graph, GOAL).kernels}
-    assert f"scalar_depthwise_3x3_s8_stride_{stride}" in kernels
-
+        model = net.build(net.depthwise(net.input, 3, 1 + seed % 2, padding=padding))
+        cases.append(make_case(model, rng, 3, Goal(core, "latency")))
+    kernels = {kernel for case in cases for kernel in scalar_kernels(case)}
+    assert {kernel.removesuffix("_relu").removesuffix("_3parts") for kernel in kernels} == {
+        "scalar_depthwise_3x3_s8_stride_1",
+        "scalar_depthwise_3x3_s8_stride_2",
+    }
     require_tflms_bytes(cases, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("core", "inputs", "parts"), [("xtensa-lx106", 800, "4parts"), ("xtensa-lx106", 2600, "5parts")]
+)
+def test_long_sums_take_more_parts(core: str, inputs: int, parts: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(inputs)
+    net = Network((1, inputs), inputs)
+    case = make_case(net.build(net.dense(net.input, 9)), rng, 4, Goal(core, "latency"))
+    assert scalar_kernels(case) == [f"scalar_conv_s8_4x2_{parts}"]
+    require_tflms_bytes([case], tmp_path)
 
 
 def require_tflms_bytes(cases: list[Case], folder: Path) -> None:

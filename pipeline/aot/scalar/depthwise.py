@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.aot.armv7em.params import array, full_int8_range, integer
+from pipeline.aot.armv7em.params import array, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
-from pipeline.aot.scalar.channels import as_words, pack
+from pipeline.aot.scalar.channels import Requantization, as_words, requantization
 from pipeline.aot.scalar.core import Core
 
 _FAMILY = "scalar_depthwise_3x3_s8"
 _TAPS = 9
-_CODE_BYTES = 900
+_CODE_BYTES = 1000
 _GATHER_INSTRUCTIONS = 5  # an input
 _FIELDS = (
     "input_height",
@@ -27,53 +27,76 @@ _FIELDS = (
 )
 
 
-def candidate(core: Core, call: KernelCall) -> Candidate | None:
-    """The sliding kernel, or None where it does not apply or is not proved exact."""
+def candidates(core: Core, call: KernelCall) -> list[Candidate]:
+    """The sliding kernel, where it applies and is proved exact."""
     if call.kernel != "depthwise_conv_2d_s8" or not _applies(call):
-        return None
+        return []
     channels = integer(call, "input_channels")
     weights = np.ascontiguousarray(array(call, "weights").reshape(_TAPS, channels).T)
-    zero_point = integer(call, "input_zero_point")
-    bias = array(call, "bias").astype(np.int64) - zero_point * weights.astype(np.int64).sum(axis=1)
-    constants = pack(call, weights, bias)
-    if constants is None:
-        return None
-    arrays = {
-        "weights": ConstArray("weights", weights.ravel()),
-        "constants": ConstArray("constants", as_words(constants)),
-    }
+    sums = weights.astype(np.int64).sum(axis=1)
+    bias = array(call, "bias").astype(np.int64) - integer(call, "input_zero_point") * sums
+    found = requantization(call, weights, bias, core.multiplies_high)
+    if found is None:
+        return []
+    words = found.words.copy()
+    if core.flips:  # inputs are 128 larger
+        words[:, 0] -= 128 * sums
+    arrays = (
+        ConstArray("weights", weights.ravel().astype(np.int16 if core.flips else np.int8)),
+        ConstArray("constants", as_words(words)),
+    )
     plane = _plane_bytes(call)
+    outputs, inputs = call.outputs[0].size, call.inputs[0]
+    assert not isinstance(inputs, ConstArray), "a depthwise convolution of activations"
+    each = core.tap * _TAPS + core.output
+    return [
+        Candidate(
+            (_rendered(core, call, arrays, plane, found),),
+            instructions=round(outputs * each + inputs.size * _GATHER_INSTRUCTIONS),
+            code_bytes=_CODE_BYTES,
+            const_bytes=sum(a.data.nbytes for a in arrays),
+            scratch_bytes=plane,
+            reason=f"scalar: {_reason(core)}, channel by channel",
+        )
+    ]
+
+
+def _rendered(
+    core: Core,
+    call: KernelCall,
+    arrays: tuple[ConstArray, ...],
+    plane: int,
+    found: Requantization,
+) -> KernelCall:
     fields: dict[str, FieldValue] = {name: integer(call, name) for name in _FIELDS}
-    fields = {
-        **{name: fields[name] for name in _FIELDS[:2]},
-        "channels": channels,
-        **{name: fields[name] for name in _FIELDS[2:]},
-        "plane_bytes": plane,
-    }
     stride = integer(call, "stride_height")
-    saturates = full_int8_range(call)
-    new = KernelCall(
-        f"{_FAMILY}_stride_{stride}{'' if saturates else '_clamped'}",
-        {**fields, **arrays},
+    values: tuple[tuple[str, int | str], ...] = (
+        ("stride", stride),
+        ("input_type", "uint8_t" if core.flips else "int8_t"),
+        ("weight_type", "int16_t" if core.flips else "int8_t"),
+        ("flips", int(core.flips)),
+        ("together", core.together),
+        *found.values,
+    )
+    return KernelCall(
+        f"{_FAMILY}_stride_{stride}{found.suffix}",
+        {
+            **{name: fields[name] for name in _FIELDS[:2]},
+            "channels": integer(call, "input_channels"),
+            **{name: fields[name] for name in _FIELDS[2:]},
+            "plane_bytes": plane,
+            **{a.name: a for a in arrays},
+        },
         call.inputs,
         call.outputs,
         scratch_bytes=plane,
         family=_FAMILY,
-        rendered=RenderedKernel(
-            "scalar/depthwise_3x3_s8.c.j2", (("stride", stride), ("saturates", int(saturates)))
-        ),
+        rendered=RenderedKernel("scalar/depthwise_3x3_s8.c.j2", values),
     )
-    outputs, inputs = call.outputs[0].size, call.inputs[0]
-    assert not isinstance(inputs, ConstArray), "a depthwise convolution of activations"
-    each = core.tap * _TAPS + core.output
-    return Candidate(
-        (new,),
-        instructions=round(outputs * each + inputs.size * _GATHER_INSTRUCTIONS),
-        code_bytes=_CODE_BYTES,
-        const_bytes=sum(a.data.nbytes for a in arrays.values()),
-        scratch_bytes=plane,
-        reason="scalar: nine weights in registers, channel by channel",
-    )
+
+
+def _reason(core: Core) -> str:
+    return "nine weights in registers" if core.together == 1 else f"{core.together} outputs at once"
 
 
 def _applies(call: KernelCall) -> bool:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.aot.armv7em.params import array, full_int8_range, integer
+from pipeline.aot.armv7em.params import array, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
-from pipeline.aot.scalar.channels import Int64Array, as_words, block_rows, pack
+from pipeline.aot.scalar.channels import (
+    Int64Array,
+    Requantization,
+    as_words,
+    block_rows,
+    requantization,
+)
 from pipeline.aot.scalar.core import Core
+from pipeline.aot.scalar.packing import chunk_of, fold_halves, pair_weights
 
 _MATRIX, _CONV = "scalar_matrix_s8", "scalar_conv_s8"
-_MATRIX_CODE_BYTES, _CONV_CODE_BYTES = 2870, 3210
+_MATRIX_CODE_BYTES, _CONV_CODE_BYTES = 1700, 2350
 _GATHER_INSTRUCTIONS = 60  # a window, beyond its bytes
 _GATHER_BYTE = 1.2
+_SCRATCH_BYTES = 768  # of windows, where one tile of them takes less
 _CONV_FIELDS = (
     "batches",
     "input_height",
@@ -37,43 +45,42 @@ _CONV_FIELDS = (
 )
 
 
-def matrix_candidate(core: Core, call: KernelCall) -> Candidate | None:
-    """fully_connected_s8, or None where it is not proved exact."""
+def matrix_candidates(core: Core, call: KernelCall) -> list[Candidate]:
+    """Ways to compute fully_connected_s8 that are proved exact."""
     if call.kernel != "fully_connected_s8":
-        return None
+        return []
     weights = array(call, "weights").reshape(integer(call, "output_size"), -1)
-    constants = _constants(core, call, weights, array(call, "bias").astype(np.int64))
-    if constants is None:
-        return None
-    rows, inputs = integer(call, "rows"), integer(call, "input_size")
-    if core.wide_weights:
+    layouts = _layouts(core, call, weights, array(call, "bias").astype(np.int64))
+    if core.flips:
         # Flipping the inputs takes a copy, as windows do: a convolution of pixels in one column.
-        return _conv(core, call, _column_fields(call), constants)
+        return [_conv(core, call, _column_fields(call), layout) for layout in layouts]
+    return [_matrix(core, call, layout) for layout in layouts]
+
+
+def _matrix(core: Core, call: KernelCall, layout: _Layout) -> Candidate:
     names = ("rows", "input_size", "output_size", "output_low", "output_high")
     fields: dict[str, FieldValue] = {name: integer(call, name) for name in names}
-    new = _rendered(core, call, _MATRIX, {**fields, **constants}, 0)
+    rows, inputs, outputs = (integer(call, name) for name in names[:3])
     return Candidate(
-        (new,),
-        instructions=_instructions(core, rows, inputs, len(weights)),
+        (_rendered(core, call, _MATRIX, fields, layout),),
+        instructions=_instructions(core, layout, rows, inputs, outputs),
         code_bytes=_MATRIX_CODE_BYTES,
-        const_bytes=_const_bytes(constants),
+        const_bytes=layout.const_bytes,
         scratch_bytes=0,
-        reason=_reason(core),
+        reason=_reason(core, layout),
     )
 
 
-def conv_candidate(core: Core, call: KernelCall) -> Candidate | None:
-    """conv_2d_s8 without groups and dilation, or None where it is not proved exact."""
+def conv_candidates(core: Core, call: KernelCall) -> list[Candidate]:
+    """Ways to compute conv_2d_s8, without groups and dilation, that are proved exact."""
     if call.kernel != "conv_2d_s8" or not _is_plain(call):
-        return None
+        return []
     outputs = integer(call, "output_channels")
     weights = array(call, "weights").reshape(outputs, -1)
     zero_point = integer(call, "input_zero_point")
     bias = array(call, "bias").astype(np.int64) - zero_point * weights.astype(np.int64).sum(axis=1)
-    constants = _constants(core, call, weights, bias)
-    if constants is None:
-        return None
-    return _conv(core, call, {name: integer(call, name) for name in _CONV_FIELDS}, constants)
+    fields = {name: integer(call, name) for name in _CONV_FIELDS}
+    return [_conv(core, call, fields, layout) for layout in _layouts(core, call, weights, bias)]
 
 
 def _column_fields(call: KernelCall) -> dict[str, int]:
@@ -90,22 +97,20 @@ def _column_fields(call: KernelCall) -> dict[str, int]:
     return {name: given.get(name, 0 if name in zero else 1) for name in _CONV_FIELDS}
 
 
-def _conv(
-    core: Core, call: KernelCall, fields: dict[str, int], constants: dict[str, ConstArray]
-) -> Candidate:
+def _conv(core: Core, call: KernelCall, fields: dict[str, int], layout: _Layout) -> Candidate:
     inputs = fields["kernel_height"] * fields["kernel_width"] * fields["input_channels"]
-    scratch = core.pixels * inputs
-    new = _rendered(core, call, _CONV, {**fields, **constants}, scratch)
+    window = (inputs + 3) // 4 * 4 if core.flips else inputs  # bytes
+    windows = layout.pixels * max(1, _SCRATCH_BYTES // (layout.pixels * window))
     outputs = fields["output_channels"]
     pixels = call.outputs[0].size // outputs
     gather = pixels * (_GATHER_INSTRUCTIONS + _GATHER_BYTE * inputs)
     return Candidate(
-        (new,),
-        instructions=_instructions(core, pixels, inputs, outputs) + round(gather),
+        (_rendered(core, call, _CONV, {**fields, "windows": windows}, layout, windows * window),),
+        instructions=_instructions(core, layout, pixels, inputs, outputs) + round(gather),
         code_bytes=_CONV_CODE_BYTES,
-        const_bytes=_const_bytes(constants),
-        scratch_bytes=scratch,
-        reason=_reason(core),
+        const_bytes=layout.const_bytes,
+        scratch_bytes=windows * window,
+        reason=_reason(core, layout),
     )
 
 
@@ -115,44 +120,92 @@ def _is_plain(call: KernelCall) -> bool:
     return ungrouped and dilations == (1, 1)
 
 
-def _constants(
-    core: Core, call: KernelCall, weights: npt.NDArray[Any], bias: Int64Array
-) -> dict[str, ConstArray] | None:
-    """Weights and channels in blocks; `weights` is (output channels, inputs)."""
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """Weights and channels in the order in which a kernel reads them.
+
+    Attributes:
+        chunk: inputs whose products share a word, 1 where weights are not packed in pairs.
+        pixels: of a tile.
+        product: instructions for one multiply-accumulate of a tile.
+    """
+
+    weights: ConstArray
+    channels: ConstArray
+    requantization: Requantization
+    chunk: int
+    pixels: int
+    product: float
+
+    @property
+    def params(self) -> dict[str, FieldValue]:
+        return {"weights": self.weights, "channels": self.channels}
+
+    @property
+    def const_bytes(self) -> int:
+        return self.weights.data.nbytes + self.channels.data.nbytes
+
+
+def _layouts(
+    core: Core, call: KernelCall, weights: npt.NDArray[np.int8], bias: Int64Array
+) -> list[_Layout]:
+    """All that are proved exact; `weights` is (output channels, inputs)."""
     if len(weights) < core.channels:
-        return None
-    channels = pack(call, weights, bias)
-    if channels is None:
-        return None
-    if core.wide_weights:  # inputs are 128 larger
-        channels[:, 0] -= 128 * weights.astype(np.int64).sum(axis=1)
+        return []
+    found = requantization(call, weights, bias, core.multiplies_high)
+    if found is None:
+        return []
+    words = found.words.copy()
+    if core.flips:  # inputs are 128 larger
+        words[:, 0] -= 128 * weights.astype(np.int64).sum(axis=1)
         products = 255 * np.abs(weights.astype(np.int64)).sum(axis=1)
-        if int((np.abs(channels[:, 0]) + products).max()) >= 1 << 31:
-            return None
+        if int((np.abs(words[:, 0]) + products).max()) >= 1 << 31:
+            return []
     rows = block_rows(len(weights), core.channels)
     blocks = np.moveaxis(weights[rows], 1, 2)  # (blocks, inputs, channels)
-    stored = blocks.astype(np.int16 if core.wide_weights else np.int8, order="C")
-    return {
-        "weights": ConstArray("weights", stored.ravel()),
-        "channels": ConstArray("channels", as_words(channels[rows].reshape(-1, channels.shape[1]))),
-    }
+    stored = blocks.astype(np.int16 if core.flips else np.int8, order="C")
+    channels = ConstArray("channels", as_words(words[rows]))
+    plain = ConstArray("weights", stored.ravel())
+    layouts = [_Layout(plain, channels, found, 1, core.pixels, core.product)]
+    chunk = chunk_of(weights) if core.packed_pixels else None
+    if chunk is not None:
+        folded = as_words(fold_halves(words[rows], weights.shape[1], chunk))
+        layouts.append(
+            _Layout(
+                ConstArray("weights", pair_weights(blocks).ravel()),
+                ConstArray("channels", folded),
+                found,
+                chunk,
+                core.packed_pixels,
+                core.packed_product[chunk],
+            )
+        )
+    return layouts
 
 
 def _rendered(
-    core: Core, call: KernelCall, family: str, params: dict[str, FieldValue], scratch: int
+    core: Core,
+    call: KernelCall,
+    family: str,
+    params: dict[str, FieldValue],
+    layout: _Layout,
+    scratch: int = 0,
 ) -> KernelCall:
-    saturates = full_int8_range(call)
+    packed = layout.chunk > 1
     values: tuple[tuple[str, int | str], ...] = (
-        ("pixels", core.pixels),
+        ("pixels", layout.pixels),
         ("channels", core.channels),
-        ("weight_type", "int16_t" if core.wide_weights else "int8_t"),
-        ("saturates", int(saturates)),
-        ("input_type", "uint8_t" if core.wide_weights else "int8_t"),
-        ("flips", int(core.wide_weights)),
+        ("chunk", layout.chunk),
+        ("words", core.channels // 2 if packed else core.channels),
+        ("weight_type", "int32_t" if packed else "int16_t" if core.flips else "int8_t"),
+        ("input_type", "uint8_t" if core.flips else "int8_t"),
+        ("flips", int(core.flips)),
+        *layout.requantization.values,
     )
+    pairs = f"_pairs{layout.chunk}" if packed else ""
     return KernelCall(
-        f"{family}_{core.pixels}x{core.channels}{'' if saturates else '_clamped'}",
-        params,
+        f"{family}_{layout.pixels}x{core.channels}{pairs}{layout.requantization.suffix}",
+        {**params, **layout.params},
         call.inputs,
         call.outputs,
         scratch_bytes=scratch,
@@ -161,16 +214,16 @@ def _rendered(
     )
 
 
-def _instructions(core: Core, rows: int, inputs: int, outputs: int) -> int:
-    tiled = rows - rows % core.pixels
-    # A single row shares no weights: a load for each of its products.
-    products = core.product * tiled + (core.product + 1) * (rows - tiled)
+def _instructions(core: Core, layout: _Layout, rows: int, inputs: int, outputs: int) -> int:
+    tiled = rows - rows % layout.pixels
+    # A single row shares no weights: a load for each product, or for two.
+    loads = 1.0 if layout.chunk == 1 else 0.5
+    products = layout.product * tiled + (layout.product + loads) * (rows - tiled)
     return round(outputs * (inputs * products + rows * core.output))
 
 
-def _const_bytes(constants: dict[str, ConstArray]) -> int:
-    return sum(array.data.nbytes for array in constants.values())
-
-
-def _reason(core: Core) -> str:
-    return f"scalar: {core.pixels} pixels x {core.channels} channels in registers"
+def _reason(core: Core, layout: _Layout) -> str:
+    text = f"scalar: {layout.pixels} pixels x {core.channels} channels in registers"
+    if layout.chunk == 1:
+        return text
+    return f"{text}, weights in pairs: the magnitudes of any {layout.chunk} sum to 255 at most"
