@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,7 +44,10 @@ _source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @common_options(samples=True, port=True, fit=True)
 def run_command(options: Options, spec: Path) -> None:
-    """Train, convert, build, flash a board, benchmark what SPEC describes, and report."""
+    """Train, convert, build, flash a board, benchmark and report.
+
+    SPEC (.toml) says what.
+    """
     from pipeline import stages
 
     with _opened(spec, options) as run:
@@ -89,7 +93,7 @@ def _stage_command(
 _stage_command("train", "Train the model of a spec.", ("TRAIN",))
 _stage_command(
     "convert",
-    "Quantize to int8, with training where the spec has it, and convert to .tflite.",
+    "Quantize to int8 and convert to .tflite.\n\nWith further training where the spec has it.",
     ("POST_TRAINING", "QUANTIZE_AWARE", "CONVERT"),
 )
 _stage_command("generate", "Emit the C sources of a model.", ("GENERATE",))
@@ -115,7 +119,7 @@ _stage_command(
 @_source
 @common_options()
 def analyze_command(options: Options, source: Path, memory: bool) -> None:
-    """Show what every layer costs, or where every tensor lies in the arena."""
+    """Show what every layer costs, or where tensors lie in memory."""
     from pipeline import stages
     from pipeline.terminal import print_table
 
@@ -143,14 +147,14 @@ def analyze_command(options: Options, source: Path, memory: bool) -> None:
     totals = (cost[name] for name in ("macs", "parameters", "weight_bytes", "activation_bytes"))
     rows.append(("", "all", "", *map(_number, totals)))
     columns = ("#", "operator", "output", "MACs", "parameters", "weight bytes", "activation bytes")
-    print_table(None, columns, rows, right=(0, 3, 4, 5, 6))
+    print_table(columns, rows, right=(0, 3, 4, 5, 6))
 
 
 @cli.command("benchmark")
 @_source
 @common_options(samples=True, port=True, fit=True)
 def benchmark_command(options: Options, source: Path) -> None:
-    """Time a model on its device, compare its outputs with TFLM, and report."""
+    """Time a model on its device, compare with TFLM, and report."""
     from pipeline import stages
 
     with _opened(source, options) as run:
@@ -166,10 +170,10 @@ def benchmark_command(options: Options, source: Path) -> None:
 @_source
 @click.option(
     "--inputs",
-    metavar="x.npy|x.npz|random:N",
+    metavar="x.npy|x.npz|random:N|test:N",
     default="random:32",
     show_default=True,
-    help="int8 inputs (N, ...); several model inputs are x0, x1, ... of an .npz.",
+    help="int8 inputs (N, ...), several as x0, x1, ... of an .npz; test:N are test images.",
 )
 @click.option(
     "--save-outputs",
@@ -188,10 +192,14 @@ def validate_command(
     from pipeline.store import write_if_changed
 
     with _opened(source, options) as run:
+        if not _is_model(source):
+            run.require(stages.BENCHMARK)
+        # Before a build, which takes longer than a refusal.
+        vectors = stages.validation_inputs(run, inputs)
         if _is_model(source):
             for stage in (stages.DOCTOR, stages.GENERATE, stages.BUILD):
                 run.bring(stage)
-        check = stages.check_inputs(run, inputs, per_layer)
+        check = stages.check_inputs(run, vectors, per_layer)
     if save_outputs is not None:
         write_if_changed(save_outputs, outputs_npz(check.validation.outputs))
     if options.as_json:
@@ -199,7 +207,9 @@ def validate_command(
     else:
         for line in check.lines():
             click.echo(line)
-    check.validation.require_identical()
+    check.validation.require_identical(
+        None if per_layer else "--per-layer names the first layer that differs"
+    )
 
 
 @cli.command("report")
@@ -220,9 +230,9 @@ def report_command(options: Options, source: Path) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def compare_command(runs: tuple[Path, ...], as_json: bool) -> None:
-    """Show the figures of several runs side by side, costs beside the first run's.
+    """Show the figures of several runs side by side.
 
-    RUN is a run folder, or a report.json.
+    RUN is a run folder, or a report.json. Costs stand beside those of the first one.
     """
     from pipeline.report.compare import comparison, table
     from pipeline.terminal import print_table
@@ -232,7 +242,7 @@ def compare_command(runs: tuple[Path, ...], as_json: bool) -> None:
         _print_json(rows)
         return
     columns, cells, numbers = table(rows)
-    print_table(None, columns, cells, right=numbers)
+    print_table(columns, cells, right=numbers)
 
 
 cli.add_command(doctor_command)
@@ -265,7 +275,7 @@ def models_command(as_json: bool) -> None:
         )
         for model in models().values()
     ]
-    print_table(None, ("model", "what it is", "parameters"), rows)
+    print_table(("model", "what it is", "parameters"), rows)
 
 
 @cli.command("boards")
@@ -307,7 +317,7 @@ def boards_command(as_json: bool) -> None:
         for board in boards()
     ]
     columns = ("board", "kind", "core", "MHz", "flash bytes", "RAM bytes", "runtimes", "what it is")
-    print_table(None, columns, rows, right=(3, 4, 5))
+    print_table(columns, rows, right=(3, 4, 5))
 
 
 def _is_model(source: Path) -> bool:
@@ -324,11 +334,11 @@ def _opened(source: Path, options: Options) -> Iterator[Run]:
     from pipeline.terminal import Terminal
 
     target, folder = _resolve(source, options)
+    content = targets.read_model(source) if _is_model(source) else None
     with open_run(folder) as artifacts:
         if target.spec is not None:
             artifacts.write(targets.SPEC, dump_spec(target.spec))
-        elif _is_model(source):
-            content = targets.read_model(source)
+        elif content is not None:
             artifacts.write(targets.MODEL, content)
             artifacts.finish_stage(
                 targets.IMPORT,
@@ -370,14 +380,15 @@ def _show_report(run: Run, options: Options) -> None:
     else:
         from pipeline.report.text import cost_unit_of, step_rows, summary_rows
 
-        print_table(None, ("quantity", "value"), summary_rows(report))
+        print_table(("quantity", "value"), summary_rows(report))
         columns = ("op", "name", "output", "MACs", cost_unit_of(report) or "instructions")
-        print_table(None, columns, step_rows(report), right=(0, 3, 4))
+        print_table(columns, step_rows(report), right=(0, 3, 4))
         click.echo(f"Artifacts are in {run.folder.path}")
     if report.golden.identical is False:
         raise OutputsDifferError(
             f"benchmark: outputs differ from TFLM's, see {run.folder.file(stages.REPORT_JSON)}",
-            f"find the layer with: mcu-pipeline validate {run.folder.path} --per-layer",
+            f"find the layer with: mcu-pipeline validate {shlex.quote(str(run.folder.path))} "
+            f"--inputs {stages.differing_inputs(run)} --per-layer",
         )
 
 

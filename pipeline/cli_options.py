@@ -82,7 +82,7 @@ def common_options(
     ]
     if samples:
         text = "Test images to send to the device."
-        parameters.append(click.option("--samples", type=_Samples(), help=text))
+        parameters.append(click.option("--samples", type=_Samples(), metavar="N|all", help=text))
     if fit:
         text = "Size tflm's arena by what the device uses of it: builds and runs twice."
         parameters.append(click.option("--fit-arena", is_flag=True, help=text))

@@ -20,7 +20,7 @@ from pipeline.data import Dataset
 from pipeline.device import AUTO, Device, open_link
 from pipeline.emulation import count_execution
 from pipeline.errors import PipelineError
-from pipeline.golden import golden_outputs
+from pipeline.golden import Arrays, golden_outputs
 from pipeline.graph import Graph
 from pipeline.inputs import load_inputs, pack
 from pipeline.report.model import OpCost
@@ -156,27 +156,25 @@ def check_inputs(
     board: Board,
     elf: Path,
     model: bytes,
-    source: str,
+    vectors: Sequence[Arrays],
     *,
     runtime: str,
     port: str = AUTO,
     goal: Goal,
-    seed: int,
     per_layer: bool,
     log: BinaryIO,
     progress: Callable[[int, int], None],
 ) -> InputCheck:
-    """Compares the device's outputs with TFLM's for the inputs that `source` names.
+    """Compares the device's outputs with TFLM's.
 
     Args:
-        source: as `inputs.load_inputs`.
+        vectors: for every inference the model's inputs with its dtypes and shapes.
         runtime, port, goal: as `measure`.
         per_layer: compare every step too, on the first input whose outputs differ, or else on
             the last input.
 
     Raises:
         PipelineError: the runtime is the reference itself.
-        DataError: `source` does not fit the model.
         DeviceError, ToolError, ModelError: as `measure`.
     """
     if runtime == board.interpreted_runtime:
@@ -184,7 +182,6 @@ def check_inputs(
             f"validate: {runtime} on {board.id} is the reference itself", "choose another board"
         )
     graph = read_tflite(model)
-    vectors = load_inputs(source, graph, seed)
     with open_device(board, elf, model, log, port) as device:
         validation = validate(
             device, graph, model, vectors, lambda done: progress(done, len(vectors))

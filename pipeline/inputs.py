@@ -14,11 +14,10 @@ import numpy.typing as npt
 from pipeline.errors import DataError
 from pipeline.graph import DType, Graph, Shape, Tensor
 
-DEFAULT_SOURCE = "random:32"
-
 Arrays = tuple[npt.NDArray[Any], ...]
 
-_RANDOM = "random:"
+RANDOM = "random:"
+TEST = "test:"
 _MOST_RANDOM = 100_000
 
 
@@ -40,8 +39,8 @@ def load_inputs(source: str, graph: Graph, seed: int = 0) -> list[Arrays]:
     Raises:
         DataError: the file cannot be read or does not fit the model's inputs.
     """
-    if source.startswith(_RANDOM):
-        return _random_inputs(_random_count(source), graph, seed)
+    if source.startswith(RANDOM):
+        return _random_inputs(count_in(source, RANDOM, _MOST_RANDOM), graph, seed)
     path = Path(source)
     return _vectors(_load(path, graph), graph, path)
 
@@ -92,10 +91,11 @@ def _vector_shape(shape: Shape) -> Shape:
     return shape[1:] if shape[:1] == (1,) else shape
 
 
-def _random_count(source: str) -> int:
-    text = source.removeprefix(_RANDOM)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_RANDOM):
-        raise DataError(f"inputs: {source!r}: N in random:N must be 1 to {_MOST_RANDOM}")
+def count_in(source: str, prefix: str, most: int) -> int:
+    """N of a source `<prefix>N`. Raises DataError where it is not a number from 1 to `most`."""
+    text = source.removeprefix(prefix)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise DataError(f"inputs: {source!r}: N in {prefix}N must be 1 to {most}")
     return int(text)
 
 

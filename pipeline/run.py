@@ -8,7 +8,14 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.resources import project_dir
-from pipeline.store import RunFolder, canonical_key, code_hash, files_hash, sha256_hex
+from pipeline.store import (
+    RunFolder,
+    StageRecord,
+    canonical_key,
+    code_hash,
+    files_hash,
+    sha256_hex,
+)
 from pipeline.target import Target
 from pipeline.terminal import Terminal
 
@@ -67,9 +74,10 @@ class Run:
         """
         if not stage.applies(self.target):
             return {}
+        settings = stage.settings(self)
         inputs = self._inputs(stage)
         versions = dict(stage.versions(self.target))
-        key = canonical_key(stage.name, inputs, versions, stage.settings(self))
+        key = canonical_key(stage.name, inputs, versions, settings)
         if self._is_current(stage, key):
             result = self.folder.stage(stage.name).result
             self.progress.kept(stage.name, stage.summary(result))
@@ -82,12 +90,14 @@ class Run:
         self.progress.finished(stage.summary(result))
         return result
 
-    def result(self, stage: str) -> Mapping[str, Any] | None:
-        """What a stage left in the manifest, or None where it never ran."""
-        try:
-            return self.folder.stage(stage).result
-        except KeyError:
+    def standing(self, stage: Stage) -> StageRecord | None:
+        """What a stage left in the manifest; None where it never ran, or where an artifact that it
+        took or gave has changed since: its result is not about what is there now."""
+        record = self.folder.unchanged_stage(stage.name, stage.gives)
+        taken = stage.taken(self.target)
+        if record is None or any(record.inputs.get(name) != self._hash(name) for name in taken):
             return None
+        return record
 
     def read(self, artifact: str) -> bytes:
         return self.folder.file(artifact).read_bytes()
@@ -108,13 +118,19 @@ class Run:
                     f"make it with: mcu-pipeline {command} {self.folder.path}",
                 )
 
-    def _inputs(self, stage: Stage) -> dict[str, str]:
+    def _inputs(self, stage: Stage) -> dict[str, str | None]:
         """Artifact or source -> hash."""
         self.require(stage)
-        hashes = {"code": code_hash(*stage.code)}
+        hashes: dict[str, str | None] = {"code": code_hash(*stage.code)}
         for artifact in stage.taken(self.target):
-            path = self.folder.file(artifact.rstrip("/"))
-            hashes[artifact] = files_hash(path) if path.is_dir() else sha256_hex(path.read_bytes())
+            hashes[artifact] = self._hash(artifact)
         for resource in stage.resources:
             hashes[resource] = files_hash(project_dir() / resource)
         return hashes
+
+    def _hash(self, artifact: str) -> str | None:
+        """None where it is not there."""
+        path = self.folder.file(artifact.rstrip("/"))
+        if path.is_dir():
+            return files_hash(path)
+        return sha256_hex(path.read_bytes()) if path.is_file() else None

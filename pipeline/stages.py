@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,10 @@ from pipeline.build_stages import (
     program_version,
 )
 from pipeline.doctor_stage import DOCTOR
+from pipeline.errors import DataError, PipelineError
 from pipeline.run import Run, Stage
-from pipeline.target import IMPORT, MODEL, Target
+from pipeline.store import StageRecord, sha256_hex
+from pipeline.target import MODEL, Target
 from pipeline.training_stages import (
     CONVERT,
     HISTORY,
@@ -29,13 +31,13 @@ from pipeline.training_stages import (
     READING,
     TRAIN,
     data_settings,
-    is_qat,
     load_data,
     packages,
 )
 
 if TYPE_CHECKING:
     from pipeline.deployment import InputCheck
+    from pipeline.inputs import Arrays
     from pipeline.report.model import Report
 
 __all__ = [
@@ -55,7 +57,9 @@ __all__ = [
     "REPORT",
     "TRAIN",
     "check_inputs",
+    "differing_inputs",
     "read_report",
+    "validation_inputs",
 ]
 
 COST = "cost.json"
@@ -165,8 +169,32 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
     }
 
 
-def check_inputs(run: Run, source: str, per_layer: bool) -> InputCheck:
-    """Compares the built firmware with TFLM on the inputs that `source` names; never cached."""
+def validation_inputs(run: Run, source: str) -> Sequence[Arrays]:
+    """The inputs that `source` names: as `inputs.load_inputs`, or `test:N`, the first N images of
+    the run's test split.
+
+    Raises:
+        DataError: they cannot be had, or do not fit the model.
+        ModelError: the model does not suit the data set.
+    """
+    import numpy as np
+
+    from pipeline.accuracy import evaluation_inputs
+    from pipeline.inputs import TEST, count_in, load_inputs
+    from pipeline.tflite_reader import read_tflite
+
+    graph = read_tflite(run.read(MODEL), MODEL)
+    if not source.startswith(TEST):
+        return load_inputs(source, graph, run.target.seed)
+    if run.target.spec is None:
+        raise DataError(f"inputs: {source!r} needs a data set, and a .tflite alone has none")
+    dataset = load_data(run.target.spec.data.name)
+    images = evaluation_inputs(graph, dataset, count_in(source, TEST, len(dataset.test_images)))
+    return [(image[np.newaxis],) for image in images]
+
+
+def check_inputs(run: Run, vectors: Sequence[Arrays], per_layer: bool) -> InputCheck:
+    """Compares the built firmware with TFLM on these inputs; never cached."""
     from pipeline.deployment import check_inputs
 
     run.require(BENCHMARK)
@@ -177,11 +205,10 @@ def check_inputs(run: Run, source: str, per_layer: bool) -> InputCheck:
             run.target.board,
             run.folder.file(ELF),
             run.read(MODEL),
-            source,
+            vectors,
             runtime=run.target.runtime,
             port=run.target.port,
             goal=run.target.goal,
-            seed=run.target.seed,
             per_layer=per_layer,
             log=log,
             progress=run.progress.advanced,
@@ -190,6 +217,16 @@ def check_inputs(run: Run, source: str, per_layer: bool) -> InputCheck:
         run.folder.write(VALIDATION_LOG, log.getvalue())
     run.progress.finished(f"{check.validation.compared:,} inferences compared")
     return check
+
+
+def differing_inputs(run: Run) -> str:
+    """What to give `validate` for the inputs of which the benchmark's outputs differed."""
+    from pipeline.deployment import GOLDEN_INPUTS
+
+    if run.target.spec is None:
+        return GOLDEN_INPUTS
+    first = run.folder.stage(BENCHMARK.name).result["first_difference"]["inference"]
+    return f"test:{first + 1}"
 
 
 def _plain(value: Any) -> dict[str, Any] | None:
@@ -261,20 +298,39 @@ BENCHMARK = Stage(
 # --- report --------------------------------------------------------------------------------------
 
 
+def _standing(run: Run) -> dict[str, StageRecord]:
+    """The stages that a report draws on, without those whose result is not about what is there
+    now: a model that was converted anew has no accuracy until it is evaluated.
+
+    Raises:
+        PipelineError: the firmware, or its benchmark, is not of the artifacts that are there.
+    """
+    stages = [stage for stage in FROM_SPEC if stage is not REPORT and stage.applies(run.target)]
+    records = {
+        stage.name: record for stage in stages if (record := run.standing(stage)) is not None
+    }
+    if run.target.spec is not None and CONVERT.name not in records:
+        for stage in (TRAIN, POST_TRAINING, QUANTIZE_AWARE):  # of another model than the .tflite
+            records.pop(stage.name, None)
+    for stage in (BUILD, BENCHMARK):
+        if stage.name not in records:
+            raise PipelineError(
+                f"report: {stage.name} of {run.folder.path} is missing or out of date",
+                f"do it with: mcu-pipeline {stage.name} {run.folder.path}",
+            )
+    return records
+
+
 def _results(run: Run) -> dict[str, Mapping[str, Any]]:
-    """What the stages that a report draws on have left."""
-    names = ["train", "evaluate", "analyze", "generate", "build", "benchmark"]
-    if is_qat(run.target):
-        names.append(POST_TRAINING.name)
-    return {name: result for name in names if (result := run.result(name)) is not None}
+    """Stage -> its result."""
+    return {name: record.result for name, record in _standing(run).items()}
 
 
 def _artifacts(run: Run) -> dict[str, str]:
     """Name -> SHA-256 of everything that the report is about."""
-    hashes: dict[str, str] = {}
-    for stage in (IMPORT, *(stage.name for stage in FROM_SPEC if stage is not REPORT)):
-        if run.result(stage) is not None:
-            hashes |= run.folder.stage(stage).outputs
+    hashes = {MODEL: sha256_hex(run.read(MODEL))}
+    for record in _standing(run).values():
+        hashes |= record.outputs
     return dict(sorted(hashes.items()))
 
 

@@ -194,12 +194,16 @@ class RunFolder:
 
     def stage_is_current(self, stage: str, key: str, outputs: Iterable[str]) -> bool:
         """Whether a stage finished with this key and left these outputs, and they are unchanged."""
+        record = self.unchanged_stage(stage, outputs)
+        return record is not None and record.key == key
+
+    def unchanged_stage(self, stage: str, outputs: Iterable[str]) -> StageRecord | None:
+        """A finished stage's record; None where it has none or left other outputs than there are
+        now."""
         record = self._stages.get(stage)
-        return (
-            record is not None
-            and record.key == key
-            and record.outputs == self._hashes(self._files(outputs))
-        )
+        if record is None or record.outputs != self._hashes(self._files(outputs)):
+            return None
+        return record
 
     def stage(self, stage: str) -> StageRecord:
         """A finished stage's record. Raises KeyError where it has none."""

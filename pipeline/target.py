@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from pipeline.aot.goal import Goal, Optimize
 from pipeline.boards import Board, board, boards
 from pipeline.errors import ModelError, PipelineError
+from pipeline.own_files import model_file
 from pipeline.spec import BenchmarkSpec, ExperimentSpec, KnownNames, read_spec, with_overrides
 from pipeline.store import RunFolder
 
@@ -209,8 +210,17 @@ def _target(spec: ExperimentSpec, overrides: Overrides) -> Target:
 
 
 def read_model(path: Path) -> bytes:
-    """The content of a .tflite file. Raises ModelError where it cannot be read."""
+    """The content of a .tflite file. Raises ModelError where it cannot be read or is none."""
+    from pipeline.tflite_reader import read_tflite
+
+    if model_file(path.name) is not None:
+        raise ModelError(
+            f"{path}: a Keras model, not a .tflite",
+            f'a spec takes it: name = "{path.name}" below [model] (docs/adding-a-model.md)',
+        )
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    read_tflite(content, str(path))
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -20,13 +21,13 @@ _REDRAW_SECONDS = 0.1
 class Terminal:
     """Progress of the stages of one command.
 
-    On a terminal the current stage's line is redrawn as it advances; elsewhere every stage gives
-    one line when it ends, so that logs stay short.
+    On a terminal that can erase, the current stage's line is redrawn as it advances; elsewhere
+    every stage gives one line when it ends, so that logs stay short.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._live = not quiet and sys.stderr.isatty()
+        self._live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._stage = ""
         self._started = 0.0
         self._drawn = 0.0
@@ -75,12 +76,12 @@ class Terminal:
 
 
 def print_table(
-    title: str | None,
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
     right: Iterable[int] = (),
 ) -> None:
-    """A table on standard output, as wide as it needs to be where that is no terminal.
+    """A table on standard output. On a terminal, cells are folded between words where it is too
+    wide; elsewhere it is as wide as it needs to be.
 
     Args:
         right: positions of the columns that hold numbers.
@@ -88,15 +89,17 @@ def print_table(
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    numbers = set(right)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numbers, lines = set(right), [tuple(columns), *map(tuple, rows)]
     for position, column in enumerate(columns):
         table.add_column(
-            column, justify="right" if position in numbers else "left", overflow="fold"
+            column,
+            justify="right" if position in numbers else "left",
+            min_width=max(len(word) for line in lines for word in line[position].split(" ")),
         )
-    for row in rows:
-        table.add_row(*row)
-    _console(table).print(table)
+    for line in lines[1:]:
+        table.add_row(*line)
+    _console(table).print(table, crop=False)
 
 
 def _console(table: Table) -> Console:

@@ -57,7 +57,7 @@ class Validation:
         """Whether every byte of every inference is TFLM's."""
         return self.differing == 0
 
-    def require_identical(self) -> None:
+    def require_identical(self, remedy: str | None) -> None:
         """Raises OutputsDifferError unless every byte is TFLM's; for after the report."""
         first = self.first_difference
         if first is not None:
@@ -65,7 +65,7 @@ class Validation:
                 f"validate: {self.differing} of {self.compared} inferences differ from TFLM, "
                 f"first input {first.inference}, output {first.output}, element {first.element}: "
                 f"expected {first.expected}, got {first.got}",
-                "validate --per-layer names the first layer that differs",
+                remedy,
             )
 
 

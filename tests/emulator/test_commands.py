@@ -78,4 +78,6 @@ def test_a_changed_weight_is_found_and_its_layer_named(monkeypatch, folder, caps
     assert "first layer that differs: op 4 FULLY_CONNECTED" in shown.out
     assert "inferences differ from TFLM" in shown.err
     assert run(monkeypatch, folder, "benchmark", run_folder, "--json") == 4
-    assert json.loads(capsys.readouterr().out)["golden"]["identical"] is False
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["golden"]["identical"] is False
+    assert f"mcu-pipeline validate {run_folder} --inputs random:32 --per-layer" in shown.err

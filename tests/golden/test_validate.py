@@ -61,7 +61,7 @@ def test_identical_outputs_pass_and_are_returned(model, graph, inputs, answers):
     assert (validation.compared, validation.identical) == (6, True)
     assert [pack(y) for y in validation.outputs] == list(answers.values())
     assert progress == [1, 2, 3, 4, 5, 6]
-    validation.require_identical()
+    validation.require_identical("look closer")
 
 
 def test_the_first_differing_element_is_named_in_its_output(model, graph, inputs, answers):
@@ -75,11 +75,10 @@ def test_the_first_differing_element_is_named_in_its_output(model, graph, inputs
     expected = int(np.frombuffer(answers[pack(inputs[3])], np.int8)[1607])
     assert validation.first_difference == Difference(3, 1, 7, expected, expected ^ 1)
     with pytest.raises(OutputsDifferError) as error:
-        validation.require_identical()
+        validation.require_identical("look closer")
     assert str(error.value) == (
         "validate: 2 of 6 inferences differ from TFLM, first input 3, output 1, element 7: "
-        f"expected {expected}, got {expected ^ 1}; "
-        "validate --per-layer names the first layer that differs"
+        f"expected {expected}, got {expected ^ 1}; look closer"
     )
 
 

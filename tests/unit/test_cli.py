@@ -53,6 +53,17 @@ def test_listings_are_whole_where_stdout_is_no_terminal(monkeypatch, tmp_path, c
     assert "sepconv_mnist" in [model["name"] for model in json.loads(capsys.readouterr().out)]
 
 
+def test_a_narrow_terminal_breaks_no_word(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(monkeypatch, tmp_path, "boards") == 0
+    shown = capsys.readouterr().out
+    words = shown.split()
+    assert {"nano33ble_sim", "xtensa-lx106", "1,310,720", "mps2-an386)"} <= set(words)
+    assert "Arduino Nano 33 BLE stand-in" not in shown  # folded between words
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -64,9 +75,13 @@ def test_listings_are_whole_where_stdout_is_no_terminal(monkeypatch, tmp_path, c
         (["convert", "spec.toml"], 1, "has no model.keras; make it with: mcu-pipeline train"),
         (["train", "dense.tflite"], 1, "was made from a .tflite"),
         (["build", "empty"], 1, "is no run folder"),
-        (["analyze", "text.tflite"], 1, "not a .tflite file"),
+        (["analyze", "text.tflite"], 1, "text.tflite: not a .tflite file"),
+        (["build", "net.keras"], 1, 'a spec takes it: name = "net.keras" below [model]'),
+        (["convert", "dense.tflite"], 1, "dense was made from a .tflite"),
+        (["report", "dense.tflite"], 1, "build of runs/dense-nano33ble_sim-aot is missing"),
         (["benchmark", "dense.tflite", "--samples", "9"], 1, "needs a data set"),
         (["validate", "dense.tflite", "--inputs", "absent.npy"], 1, "absent.npy"),
+        (["validate", "dense.tflite", "--inputs", "test:9"], 1, "'test:9' needs a data set"),
     ],
 )
 def test_refusals_are_one_line(monkeypatch, tmp_path, capsys, model, arguments, code, message):
@@ -74,13 +89,20 @@ def test_refusals_are_one_line(monkeypatch, tmp_path, capsys, model, arguments, 
     (tmp_path / "bad.toml").write_text(SPEC + "[training]\nepoch = 3\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.tflite").write_text("no flatbuffer")
-    if "--inputs" in arguments:
-        arguments = [*arguments, "--board", "host"]
+    (tmp_path / "net.keras").write_text("saved by Keras")
     assert run(monkeypatch, tmp_path, *arguments) == code
     shown = capsys.readouterr()
     assert shown.out == ""
     (error,) = [line for line in shown.err.splitlines() if line.startswith("Error: ")]
     assert message in error
+    assert not list(tmp_path.glob("runs/*/build"))
+
+
+@pytest.mark.parametrize("name", ["text.tflite", "net.h5"])
+def test_a_file_that_is_no_model_leaves_no_run_folder(monkeypatch, tmp_path, name):
+    (tmp_path / name).write_text("no flatbuffer")
+    assert run(monkeypatch, tmp_path, "benchmark", name) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_an_unsupported_operator_is_named(monkeypatch, tmp_path, capsys):
