@@ -147,6 +147,7 @@ def _build(run: Run) -> Mapping[str, Any]:
         target.board,
         target.runtime,
         run.folder.file(BUILD_FOLDER),
+        run.progress.busy,
     )
     run.folder.write(ELF, image.elf.read_bytes())
     run.folder.file(ELF).chmod(0o755)  # the host's image is started as a program
@@ -211,7 +212,8 @@ def _flash(run: Run) -> Mapping[str, Any]:
         )
     port = find_port(target.board.serial.usb_ids) if target.port == AUTO else target.port
     generated = run.folder.file(GENERATED.rstrip("/"))
-    upload(generated, target.board, target.runtime, run.folder.file(BUILD_FOLDER), port)
+    folder = run.folder.file(BUILD_FOLDER)
+    upload(generated, target.board, target.runtime, folder, port, run.progress.busy)
     return {"port": port}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -432,6 +433,8 @@ def _number(value: float | None) -> str:
 
 def main() -> None:
     """Entry point: errors become one line on stderr and an exit code."""
+    # Who ends us by a signal wants what Ctrl-C does: no compiler, no emulator may go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = cli.main(prog_name="mcu-pipeline", standalone_mode=False)
     except PipelineError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -16,6 +18,7 @@ from pipeline.link_map import InputSection, model_sections, parse_link_map
 from pipeline.platformio_packages import package_folders, require_packages, takes_libraries
 from pipeline.resources import project_dir
 
+_ENDING_LIMIT_S = 3.0
 _STACK_SECTION = ".stack"
 # Reserves of linker scripts, and sections that only keep Espressif's address spaces apart.
 _NO_DATA = re.compile(r"\.(?:stack|heap)|.*dummy$")
@@ -259,6 +262,7 @@ def _run_logged(
             text=True,
             encoding="utf-8",
             errors="replace",
+            process_group=0,
         ) as process,
     ):
         assert process.stdout is not None
@@ -269,9 +273,20 @@ def _run_logged(
                 if match and progress is not None:
                     progress(Path(match["target"].strip()).name)
         except BaseException:
-            process.kill()
+            _end(process)
             raise
     return process.returncode
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a command with all that it started: its compilers would go on writing the build tree,
+    which another command may have by then. At first by a signal that lets them remove what is
+    half written."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDING_LIMIT_S)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _failure(

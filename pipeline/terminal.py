@@ -46,6 +46,10 @@ class Terminal:
         left = f", {elapsed / done * (total - done):.0f} s left" if elapsed > 2 else ""
         self._redraw(f"{done:,} of {total:,}{left}{f', {note}' if note else ''}")
 
+    def busy(self, with_what: str) -> None:
+        """The current stage works on this, and nobody knows how much is left."""
+        self._redraw(with_what)
+
     def finished(self, summary: str) -> None:
         """The current stage is done."""
         seconds = f"{time.monotonic() - self._started:.1f} s"
