@@ -69,7 +69,7 @@ def _used_bytes(run: Run) -> int:
     log = io.BytesIO()
     try:
         with open_device(target.board, run.folder.file(ELF), model, log, target.port) as device:
-            validate(device, graph, model, load_inputs(_INPUTS, graph)).require_identical()
+            validate(device, graph, model, load_inputs(_INPUTS, graph)).require_identical(None)
             return device.info.arena_bytes
     finally:
         run.folder.write(FIT_LOG, log.getvalue())

@@ -90,6 +90,13 @@ class Run:
         self.progress.finished(stage.summary(result))
         return result
 
+    def result(self, stage: str) -> Mapping[str, Any] | None:
+        """What a stage left in the manifest, or None where it never ran."""
+        try:
+            return self.folder.stage(stage).result
+        except KeyError:
+            return None
+
     def standing(self, stage: Stage) -> StageRecord | None:
         """What a stage left in the manifest; None where it never ran, or where an artifact that it
         took or gave has changed since: its result is not about what is there now."""
