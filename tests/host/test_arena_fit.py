@@ -65,7 +65,9 @@ def sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, objects: Path) -> lis
     """The arena of every build, in order; "nano33ble_sim" is a process of this computer."""
     built: list[int] = []
 
-    def build(generated: Path, where: Board, runtime: str, folder: Path) -> FirmwareImage:
+    def build(
+        generated: Path, where: Board, runtime: str, folder: Path, progress: object
+    ) -> FirmwareImage:
         generated, folder = generated.resolve(), folder.resolve()
         text = (generated / "model_data.h").read_text()
         built.extend(int(size) for size in re.findall(r"#define MODEL_ARENA_BYTES (\d+)", text))
