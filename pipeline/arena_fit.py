@@ -68,7 +68,15 @@ def _used_bytes(run: Run) -> int:
         FLASH.execute(run)
     log = io.BytesIO()
     try:
-        with open_device(target.board, run.folder.file(ELF), model, log, target.port) as device:
+        with open_device(
+            target.board,
+            run.folder.file(ELF),
+            model,
+            runtime=target.runtime,
+            step_count=len(graph.operators),
+            log=log,
+            port=target.port,
+        ) as device:
             validate(device, graph, model, load_inputs(_INPUTS, graph)).require_identical(None)
             return device.info.arena_bytes
     finally:

@@ -201,6 +201,7 @@ BUILD = Stage(
 
 
 def _flash(run: Run) -> Mapping[str, Any]:
+    from pipeline.device.port_access import require_usable
     from pipeline.device.serial_port import AUTO, find_port
     from pipeline.firmware import upload
 
@@ -210,7 +211,10 @@ def _flash(run: Run) -> Mapping[str, Any]:
             f"flash: {target.board.id} runs on this computer and takes no firmware",
             "run it with: mcu-pipeline benchmark",
         )
-    port = find_port(target.board.serial.usb_ids) if target.port == AUTO else target.port
+    usb_ids = target.board.serial.usb_ids
+    port = find_port(usb_ids) if target.port == AUTO else target.port
+    if port is not None:
+        require_usable(port, usb_ids)
     generated = run.folder.file(GENERATED.rstrip("/"))
     folder = run.folder.file(BUILD_FOLDER)
     upload(generated, target.board, target.runtime, folder, port, run.progress.busy)

@@ -87,8 +87,10 @@ def common_options(
         text = "Size tflm's arena by what the device uses of it: builds and runs twice."
         parameters.append(click.option("--fit-arena", is_flag=True, help=text))
     if port:
-        text = "A board's serial port; default auto, which looks for its USB id."
-        parameters.append(click.option("--port", metavar="auto|PATH|socket://...", help=text))
+        text = "A board's serial port; default auto, which looks for its USB id. Or a serial.log."
+        parameters.append(
+            click.option("--port", metavar="auto|PATH|socket://...|replay:LOG", help=text)
+        )
 
     def decorate(command: F) -> F:
         def with_options(

@@ -19,7 +19,7 @@ from pipeline.boards import Board
 from pipeline.data import Dataset
 from pipeline.device import AUTO, Device, open_link
 from pipeline.emulation import count_execution
-from pipeline.errors import PipelineError
+from pipeline.errors import DeviceError, PipelineError
 from pipeline.golden import Arrays, golden_outputs
 from pipeline.graph import Graph
 from pipeline.inputs import load_inputs, pack
@@ -48,11 +48,37 @@ class Deployment:
 
 
 def open_device(
-    board: Board, elf: Path, model: bytes, log: BinaryIO | None = None, port: str = AUTO
+    board: Board,
+    elf: Path,
+    model: bytes,
+    *,
+    runtime: str,
+    step_count: int,
+    log: BinaryIO | None = None,
+    port: str = AUTO,
 ) -> Device:
-    """Starts the image, or reaches the board at `port`, and awaits the greeting; the device must
-    run exactly this model."""
-    return Device(open_link(board, elf, port), model_sha256=sha256_hex(model), log=log)
+    """Starts the image, or reaches the board at `port`, and awaits the greeting.
+
+    Args:
+        runtime, step_count: of the image; the device must run exactly this model and build.
+
+    Raises:
+        DeviceError: it cannot be reached, or is or runs something else.
+    """
+    device = Device(open_link(board, elf, port), model_sha256=sha256_hex(model), log=log)
+    info = device.info
+    for what, has, wanted in (
+        ("board", info.board, board.id),
+        ("runtime", info.runtime, runtime),
+        ("number of steps", info.step_count, step_count),
+    ):
+        if has != wanted:
+            device.close()
+            raise DeviceError(
+                f"device: says its {what} is {has}, not {wanted}",
+                "flash the firmware of this run folder",
+            )
+    return device
 
 
 def measure(
@@ -89,7 +115,9 @@ def measure(
     if runtime == board.interpreted_runtime:
         return _interpreted(graph, model, settings, dataset, progress)
     steps = executed_steps(graph, runtime, goal)
-    with open_device(board, elf, model, log, port) as device:
+    with open_device(
+        board, elf, model, runtime=runtime, step_count=len(steps), log=log, port=port
+    ) as device:
         if dataset is None:
             vectors = load_inputs(GOLDEN_INPUTS, graph, seed)
             data = pack(vectors[-1])
@@ -182,7 +210,10 @@ def check_inputs(
             f"validate: {runtime} on {board.id} is the reference itself", "choose another board"
         )
     graph = read_tflite(model)
-    with open_device(board, elf, model, log, port) as device:
+    steps = executed_steps(graph, runtime, goal)
+    with open_device(
+        board, elf, model, runtime=runtime, step_count=len(steps), log=log, port=port
+    ) as device:
         validation = validate(
             device, graph, model, vectors, lambda done: progress(done, len(vectors))
         )
@@ -190,7 +221,6 @@ def check_inputs(
             return InputCheck(validation, None, None)
         first = validation.first_difference
         vector = vectors[-1 if first is None else first.inference]
-        steps = executed_steps(graph, runtime, goal)
         return InputCheck(
             validation, len(steps), first_differing_step(device, model, steps, vector)
         )

@@ -13,7 +13,7 @@ PROTOCOL_VERSION = 1
 # Offset of WRITE_INPUT and OUTPUT, which counts towards `Info.max_payload`.
 OFFSET_BYTES = 4
 
-_DELIMITER = b"\x00"
+DELIMITER = b"\x00"
 _CRC = struct.Struct("<I")
 _HEADER_BYTES = 2
 _LONGEST_RUN = 254
@@ -246,7 +246,7 @@ def encode(message: Message, sequence: int) -> bytes:
     fixed_count = len(values) - _tail_field_count(layout)
     payload = layout.fixed.pack(*values[:fixed_count]) + _encode_tail(layout, values[fixed_count:])
     content = bytes((layout.code, sequence)) + payload
-    return _DELIMITER + cobs_encode(content + _CRC.pack(zlib.crc32(content))) + _DELIMITER
+    return DELIMITER + cobs_encode(content + _CRC.pack(zlib.crc32(content))) + DELIMITER
 
 
 def _tail_field_count(layout: _Layout) -> int:
@@ -296,7 +296,7 @@ class FrameReader:
     def feed(self, data: bytes) -> list[Frame]:
         """Takes the next bytes and gives the frames they complete."""
         frames = []
-        *ended, rest = data.split(_DELIMITER)
+        *ended, rest = data.split(DELIMITER)
         for piece in ended:
             self._append(piece)
             chunk, self._chunk = bytes(self._chunk), bytearray()

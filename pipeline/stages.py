@@ -267,6 +267,7 @@ def _benchmark_settings(run: Run) -> tuple[Any, ...]:
         None if emulator is None else emulator.command,
         data_settings(target),
         target.seed,
+        target.replayed,
     )
 
 
@@ -292,7 +293,7 @@ BENCHMARK = Stage(
     execute=_benchmark,
     summary=_benchmark_summary,
     # Only an emulator repeats itself exactly; time on a board or on this computer is measured anew.
-    cacheable=lambda t: t.board.kind == "emulated",
+    cacheable=lambda t: t.board.kind == "emulated" and not t.replayed,
 )
 
 # --- report --------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Target:
         seed: of random validation inputs, and of training where there is a spec.
         spec: None for a .tflite brought along: there is no data set and no training then.
         optimize: what the aot runtime's code minimises.
-        port: where a board is reached: a path, a pyserial URL, or "auto".
+        port: where a board is reached: a path, a pyserial URL, "auto", or "replay:" and a log.
         fit_arena: size the tflm runtime's arena by what the device says it uses.
     """
 
@@ -68,6 +68,13 @@ class Target:
                 f"{self.name} was made from a .tflite: it has no spec to train from"
             )
         return self.spec
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier run's log stands for the device."""
+        from pipeline.device import is_replay
+
+        return is_replay(self.port)
 
     @property
     def goal(self) -> Goal:

@@ -8,6 +8,7 @@ from pipeline.boards import Board
 from pipeline.device.device import Device, Inference, RunResult, TimeLimits
 from pipeline.device.link import Link, LinkEndedError
 from pipeline.device.process import ProcessLink
+from pipeline.device.replay import PREFIX, open_replay
 from pipeline.device.serial_port import AUTO, open_serial
 from pipeline.errors import DeviceError
 
@@ -20,6 +21,7 @@ __all__ = [
     "ProcessLink",
     "RunResult",
     "TimeLimits",
+    "is_replay",
     "open_link",
 ]
 
@@ -29,14 +31,22 @@ def open_link(board: Board, elf: Path, port: str = AUTO) -> Link:
 
     Args:
         elf: the image; a board must have been flashed with it.
-        port: as `serial_port.open_serial`; for a board only.
+        port: as `serial_port.open_serial`, for a board; or "replay:" and the path of a serial.log,
+            for any.
 
     Raises:
         ToolError: the emulator is not installed.
-        DeviceError: a port is given for what has none.
+        DeviceError: a port is given for what has none, or a log that cannot be read.
     """
+    if is_replay(port):
+        return open_replay(port)
     if board.emulator is None:
         return open_serial(board, port)
     if port != AUTO:
         raise DeviceError(f"device: --port is for boards, and {board.id} runs on this computer")
     return ProcessLink(board.emulator.arguments(elf.resolve()))
+
+
+def is_replay(port: str) -> bool:
+    """Whether a port is the log of an earlier run rather than a device."""
+    return port.startswith(PREFIX)

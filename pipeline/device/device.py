@@ -19,6 +19,7 @@ _MOST_RUNS = 0xFFFF
 _LONGEST_TEXT = 120
 
 R = TypeVar("R", bound=protocol.Reply)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Device:
 
         Args:
             model_sha256: hexadecimal digest of the .tflite that the device must run, if it matters.
-            log: takes every byte as received.
+            log: takes every byte as received, and between them every request as it is sent.
             clock: seconds; what the time limits are measured with.
         """
         self._link = link
@@ -96,7 +97,10 @@ class Device:
         self._clock = clock
         self._reader = protocol.FrameReader()
         self._frames: deque[protocol.Frame] = deque()
+        self._pending = b""  # received, and not looked at yet
         self._sequence = _GREETING_SEQUENCE
+        self._staged: bytes | None = None
+        self._noise_when_staged = 0
         try:
             self.info = self._greeting()
             _check_info(self.info, model_sha256)
@@ -124,14 +128,25 @@ class Device:
         """Received bytes that belong to no valid frame: text and damage."""
         return self._reader.noise_bytes
 
+    @property
+    def _stray_bytes(self) -> int:
+        """Noise, and what may become some."""
+        return self.noise_bytes + len(self._reader.unfinished)
+
     def write_input(self, data: bytes) -> None:
         """Stages all inputs, end to end in the model's order, for every inference that follows.
 
         Raises:
-            ValueError: `data` is not as long as the model's inputs.
+            DeviceError: also where `data` is not as long as the device says its inputs are.
         """
         if len(data) != self.info.input_bytes:
-            raise ValueError(f"{len(data)} bytes of input, the model has {self.info.input_bytes}")
+            raise DeviceError(
+                f"device: takes {self.info.input_bytes} bytes of input, the model has {len(data)}",
+                "flash the firmware that was built for this model",
+            )
+        self._look_at_all()
+        self._staged = data
+        self._noise_when_staged = self._stray_bytes
         for offset in range(0, len(data), self._chunk_bytes):
             chunk = data[offset : offset + self._chunk_bytes]
             self._request(protocol.WriteInput(offset, chunk), protocol.Ack, self._limits.reply_s)
@@ -139,6 +154,9 @@ class Device:
     def infer(self, data: bytes) -> Inference:
         """One inference on `data`, which is staged as by `write_input`."""
         self.write_input(data)
+        return self._on_staged_input(self._infer)
+
+    def _infer(self) -> Inference:
         inferred = self._request(protocol.Infer(), protocol.Inferred, self._limits.inference_s)
         outputs = bytearray()
         while len(outputs) < self.info.output_bytes:
@@ -169,7 +187,9 @@ class Device:
             )
         request = protocol.Run(warmups, runs)
         limit_s = self._limits.inference_s * (warmups + 1)
-        ticks, done = self._stream(request, protocol.Sample, protocol.RunDone, limit_s)
+        ticks, done = self._on_staged_input(
+            lambda: self._stream(request, protocol.Sample, protocol.RunDone, runs, limit_s)
+        )
         statistics = (done.runs, done.min_ticks, done.max_ticks, done.total_ticks)
         if len(ticks) != runs or statistics != (runs, min(ticks), max(ticks), sum(ticks)):
             raise DeviceError(
@@ -194,18 +214,39 @@ class Device:
     def _steps(
         self, request: protocol.Profile | protocol.Check, item: type[protocol.Reply]
     ) -> tuple[int, ...]:
-        values, done = self._stream(request, item, protocol.Done, self._limits.inference_s)
+        count, limit_s = self.info.step_count, self._limits.inference_s
+        values, done = self._on_staged_input(
+            lambda: self._stream(request, item, protocol.Done, count, limit_s)
+        )
         if not len(values) == done.count == self.info.step_count:
             raise DeviceError(
                 f"device: {_name(request)} gave {len(values)} of {self.info.step_count} steps"
             )
         return tuple(values)
 
+    def _on_staged_input(self, work: Callable[[], T]) -> T:
+        """The result of work on the staged input that no noise has put in doubt.
+
+        Bytes that are no frame may have been the greeting of a device that was reset: its staged
+        input is lost then. So the input is staged again and the work done again, which changes no
+        result.
+        """
+        for _ in range(self._limits.attempts):
+            result = work()
+            if self._staged is None or self._stray_bytes == self._noise_when_staged:
+                return result
+            self.write_input(self._staged)
+        raise DeviceError(
+            f"device: bytes that belong to no frame came in {self._limits.attempts} times, "
+            f"which may hide a reset{self._last_text()}",
+            "check cable and supply, and that no other program uses the port",
+        )
+
     def _request(self, request: protocol.Request, expected: type[R], limit_s: float) -> R:
         """Sends until the one reply is there: a request may be executed twice."""
         sequence = self._next_sequence()
         for _ in range(self._limits.attempts):
-            self._link.write(protocol.encode(request, sequence))
+            self._send(request, sequence)
             reply = self._reply(request, sequence, limit_s)
             if isinstance(reply, expected):
                 return reply
@@ -218,15 +259,21 @@ class Device:
         request: protocol.Request,
         item: type[protocol.Reply],
         end: type[R],
+        count: int,
         limit_s: float,
     ) -> tuple[list[int], R]:
         """Sends until a complete stream is there: the values of items 0, 1, ... and the end.
 
         Values of two executions are never mixed: item 0 starts over, a gap spoils what follows.
+
+        Args:
+            count: of items that one execution sends.
+            limit_s: for each of them.
         """
         sequence = self._next_sequence()
+        left = count * self._limits.attempts
         for _ in range(self._limits.attempts):
-            self._link.write(protocol.encode(request, sequence))
+            self._send(request, sequence)
             values: list[int] = []
             whole = True
             while (reply := self._reply(request, sequence, limit_s)) is not None:
@@ -236,6 +283,9 @@ class Device:
                     break
                 if not isinstance(reply, item):
                     raise _unexpected(request, reply)
+                left -= 1
+                if left < 0:
+                    raise DeviceError(f"device: sends more than {_name(request)} asked for")
                 index, value = _entry(reply)
                 if index == 0:
                     values, whole = [], True
@@ -246,6 +296,12 @@ class Device:
     def _next_sequence(self) -> int:
         self._sequence = self._sequence % _LAST_SEQUENCE + 1
         return self._sequence
+
+    def _send(self, request: protocol.Request, sequence: int) -> None:
+        frame = protocol.encode(request, sequence)
+        if self._log is not None:
+            self._log.write(frame)
+        self._link.write(frame)
 
     def _reply(
         self, request: protocol.Request, sequence: int, limit_s: float
@@ -275,6 +331,9 @@ class Device:
                 with what else was, and the staged input with it.
         """
         while not self._frames:
+            if self._pending:
+                self._look_at(self._pending.find(protocol.DELIMITER) + 1 or len(self._pending))
+                continue
             rest_s = deadline - self._clock()
             if rest_s <= 0:
                 return None
@@ -286,8 +345,24 @@ class Device:
                 raise self._restarted(request)
             if self._log is not None:
                 self._log.write(data)
-            self._frames.extend(self._reader.feed(data))
+            self._pending = data
         return self._frames.popleft()
+
+    def _look_at(self, count: int) -> None:
+        """Takes the first of the pending bytes.
+
+        One piece between delimiters at a time: so what is known when a frame is taken depends on
+        the order of the bytes alone, not on how many the link gave at once, and a log tells it all.
+        """
+        self._frames.extend(self._reader.feed(self._pending[:count]))
+        self._pending = self._pending[count:]
+
+    def _look_at_all(self) -> None:
+        """Before a request that begins anew: what came until now belongs to none that follows."""
+        self._look_at(len(self._pending))
+        if any(frame.sequence == _GREETING_SEQUENCE for frame in self._frames):
+            return  # of a device that was reset: the next request finds it
+        self._frames.clear()
 
     def _greeting(self) -> protocol.Info:
         """Awaits INFO: the greeting's after a reset, or the answer to a HELLO."""
@@ -298,10 +373,20 @@ class Device:
                 message = frame.message
                 if isinstance(message, protocol.Info):
                     return message
-            self._link.write(protocol.encode(protocol.Hello(), self._next_sequence()))
-        raise DeviceError(
-            f"device: no greeting within {self._limits.greeting_s:g} s{self._last_text()}",
-            "check that this firmware was flashed, and reset the board",
+            self._send(protocol.Hello(), self._next_sequence())
+        raise self._no_greeting()
+
+    def _no_greeting(self) -> DeviceError:
+        message = f"device: no greeting within {self._limits.greeting_s:g} s"
+        text = self._last_text()
+        count = self._stray_bytes
+        if count and not text:
+            return DeviceError(
+                f"{message}; {count:,} bytes came that are neither frames nor text",
+                "check that firmware and board file state the same baud rate",
+            )
+        return DeviceError(
+            f"{message}{text}", "check that this firmware was flashed, and reset the board"
         )
 
     def _restarted(self, request: protocol.Request) -> DeviceError:
@@ -335,6 +420,8 @@ def _check_info(info: protocol.Info, model_sha256: str | None) -> None:
         )
     if info.max_payload <= protocol.OFFSET_BYTES:
         raise DeviceError(f"device: takes payloads of {info.max_payload} bytes only")
+    if info.counter_hz == 0:
+        raise DeviceError("device: its counter stands still")
     if model_sha256 is not None and info.model_sha256.hex() != model_sha256:
         raise DeviceError(
             f"device: runs the model with sha256 {info.model_sha256.hex()[:16]}..., "

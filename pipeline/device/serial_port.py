@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.boards import Board
 from pipeline.device.link import LinkEndedError
+from pipeline.device.port_access import PortTrouble, explain
 from pipeline.errors import DeviceError
 
 AUTO = "auto"
@@ -17,6 +18,8 @@ _ABSENCE_LIMIT_S = 8.0
 _RETRY_S = 0.1
 _WRITE_LIMIT_S = 10.0
 _READ_BYTES = 4096
+_PORT_FORMS = "--port takes auto, a path, socket://host:port, or replay:serial.log"
+_CONNECT = "connect the board, or name its port with --port"
 
 
 class SerialLink:
@@ -34,6 +37,7 @@ class SerialLink:
         baud: int,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        usb_ids: tuple[str, ...] = (),
     ) -> None:
         """Opens nothing yet.
 
@@ -42,17 +46,20 @@ class SerialLink:
                 now; asked again before every attempt to open it.
             wanted: what it looks for, for messages.
             baud: bits per second.
+            usb_ids: of the board, for messages.
         """
         self._find_port = find_port
         self._wanted = wanted
         self._baud = baud
         self._clock = clock
         self._sleep = sleep
+        self._usb_ids = usb_ids
         self._port: Any = None
+        self._path = wanted
         self._lost = False
         self.interruptions = 0
         self._absent_since = clock()
-        self._reason = "is not there"
+        self._trouble = PortTrouble("is not there")
 
     def read(self, limit_s: float) -> bytes:
         deadline = self._clock() + limit_s
@@ -79,7 +86,8 @@ class SerialLink:
             self._port.write(data)
         except SerialTimeoutException as error:
             raise DeviceError(
-                f"device: {self._wanted} takes no bytes for {_WRITE_LIMIT_S:g} s"
+                f"device: {self._wanted} takes no bytes for {_WRITE_LIMIT_S:g} s",
+                "reset the board",
             ) from error
         except OSError as error:
             self._lose(error)
@@ -98,50 +106,72 @@ class SerialLink:
         if self._port is not None:
             return True
         path = self._find_port()
-        if path is not None:
+        if path is None:
+            self._trouble = PortTrouble("is not there")
+        else:
             try:
                 self._port = self._open(path)
             except OSError as error:
-                self._reason = _reason(error)
+                self._trouble = explain(error, path, self._usb_ids)
             else:
+                self._path = path
                 self.interruptions += self._lost
                 self._lost = False
                 return True
         if self._clock() - self._absent_since > _ABSENCE_LIMIT_S:
+            reason = f"{'went away and ' if self._lost else ''}{self._trouble.reason}"
             raise LinkEndedError(
-                f"device: {self._wanted} {self._reason} for {_ABSENCE_LIMIT_S:g} s",
-                "connect the board, or name its port with --port",
+                f"device: {self._wanted} {reason} for {_ABSENCE_LIMIT_S:g} s",
+                self._trouble.remedy or _CONNECT,
             )
         return False
 
     def _open(self, path: str) -> Any:
+        import termios
+
         import serial
 
         # An open port has DTR set, without which the Nano's USB serial sends nothing; RTS as well,
         # as with one of them alone an ESP32 kit resets its board.
         is_local = "://" not in path
-        return serial.serial_for_url(
-            path,
-            baudrate=self._baud,
-            write_timeout=_WRITE_LIMIT_S,
-            **({"exclusive": True} if is_local else {}),
-        )
+        try:
+            return serial.serial_for_url(
+                path,
+                baudrate=self._baud,
+                write_timeout=_WRITE_LIMIT_S,
+                **({"exclusive": True} if is_local else {}),
+            )
+        except ValueError as error:
+            raise DeviceError(
+                f"device: {path} at {self._baud} baud is no serial port: {error}", _PORT_FORMS
+            ) from error
+        except termios.error as error:  # the port went away between two steps of opening it
+            raise OSError(*error.args) from error
 
     def _lose(self, error: OSError) -> None:
         self.close()
         self._lost = True
         self._absent_since = self._clock()
-        self._reason = _reason(error)
+        self._trouble = explain(error, self._path, self._usb_ids)
 
 
 def open_serial(board: Board, port: str) -> SerialLink:
     """A link to the board at `port`: a path, a URL such as `socket://host:port`, or "auto"."""
     assert board.serial is not None, "only a board has a serial port"
-    usb_ids = board.serial.usb_ids
+    return open_port(port, f"a {board.id}", board.serial.baud, board.serial.usb_ids)
+
+
+def open_port(port: str, what: str, baud: int, usb_ids: tuple[str, ...]) -> SerialLink:
+    """A link to `port`, or to the one USB device with one of these ids where it is "auto".
+
+    Args:
+        what: is looked for, for messages.
+        baud: bits per second.
+    """
     if port != AUTO:
-        return SerialLink(lambda: port, port, board.serial.baud)
-    wanted = f"a {board.id} on USB ({' or '.join(usb_ids)})"
-    return SerialLink(lambda: find_port(usb_ids), wanted, board.serial.baud)
+        return SerialLink(lambda: port, port, baud, usb_ids=usb_ids)
+    wanted = f"{what} on USB ({' or '.join(usb_ids)})"
+    return SerialLink(lambda: find_port(usb_ids), wanted, baud, usb_ids=usb_ids)
 
 
 def find_port(usb_ids: tuple[str, ...]) -> str | None:
@@ -162,9 +192,3 @@ def find_port(usb_ids: tuple[str, ...]) -> str | None:
             f"device: {len(paths)} ports fit the board: {', '.join(paths)}", "choose with --port"
         )
     return paths[0] if paths else None
-
-
-def _reason(error: OSError) -> str:
-    """Completes "<port> ...": pyserial puts the system's words into longer ones of its own."""
-    text = (error.strerror or str(error)).strip()
-    return f"cannot be used ({text})"

@@ -20,37 +20,20 @@ from types import SimpleNamespace
 
 import pytest
 
+import faulty_board
 import scripted_model as model
+from faulty_board import FAULTS, INPUT, OUTPUT
 from pipeline.boards import board
 from pipeline.device import Device, TimeLimits, open_link
 from pipeline.device.serial_port import SerialLink, find_port
 from pipeline.errors import DeviceError
-from pipeline.resources import resource
 
-VECTOR = bytes(range(1, 256)) + bytes(45)
-INPUT = model.model_input(7, VECTOR)
-OUTPUT = model.model_output(7, VECTOR)
 LIMITS = TimeLimits(greeting_s=30, hello_s=1, reply_s=20, inference_s=20)
 
 
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    generated = model.write_scripted_model(tmp_path_factory.mktemp("serial") / "generated")
-    sources = resource("firmware")
-    folders = [
-        sources / "core",
-        sources / "runtimes" / "aot",
-        sources / "ports" / "host",
-        generated,
-    ]
-    files = [str(path) for folder in folders for path in sorted(folder.glob("*.c"))]
-    includes = [f"-I{folder}" for folder in (generated, sources / "include")]
-    program = generated / "firmware"
-    subprocess.run(
-        ["gcc", "-std=c11", '-DBOARD_ID="host"', "-O1", *includes, *files, "-o", str(program)],
-        check=True,
-    )
-    return program
+    return faulty_board.build_firmware(tmp_path_factory.mktemp("serial"))
 
 
 class Terminal:
@@ -164,7 +147,7 @@ def test_a_port_that_stays_away_ends_the_wait(firmware: Path, terminal: Terminal
         with pytest.raises(DeviceError) as error:
             device.run(0, 1)
     assert re.fullmatch(
-        rf"device: {terminal.path} cannot be used \(.*\) for 8 s; "
+        rf"device: {terminal.path} went away and is not there for 8 s; "
         r"connect the board, or name its port with --port",
         str(error.value),
     )
@@ -182,7 +165,9 @@ def test_a_second_user_of_a_port_is_refused(terminal: Terminal) -> None:
     terminal.appear()
     first = link_to(terminal, Moments())
     assert first.read(0) == b""
-    with pytest.raises(DeviceError, match="cannot be used"):
+    with pytest.raises(
+        DeviceError, match="is in use by another program for 8 s; close it; ModemManager"
+    ):
         link_to(terminal, Moments()).read(100)
     first.close()
 
@@ -246,3 +231,13 @@ def test_boards_are_found_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch) -> N
     assert str(error.value) == (
         "device: 2 ports fit the board: /dev/ttyUSB0, /dev/ttyUSB1; choose with --port"
     )
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", FAULTS)
+def test_no_fault_of_the_line_hangs_or_gives_a_wrong_value(
+    firmware: Path, tmp_path: Path, name: str, seed: int
+) -> None:
+    """`session` compares every value; here it is how the session ends."""
+    end = faulty_board.session(firmware, tmp_path, FAULTS[name], seed)
+    assert faulty_board.accepts(FAULTS[name], end), end

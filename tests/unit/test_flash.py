@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+
 import pytest
 
 import small_models
 from command import run
 from pipeline import firmware
 from pipeline.boards import board
-from pipeline.errors import DoesNotFitError, ToolError
+from pipeline.device.port_access import require_usable
+from pipeline.errors import DeviceError, DoesNotFitError, ToolError
 
 NO_BOARD = """\
 Processing nano33ble (platform: nordicnrf52@10.11.0; board: nano33ble; framework: arduino)
@@ -89,3 +94,18 @@ def test_what_a_vendors_build_finds_too_large_does_not_fit(monkeypatch, tmp_path
     with pytest.raises(DoesNotFitError) as error:
         firmware.build(tmp_path, board("esp32c3"), "aot", tmp_path / "build")
     assert str(error.value) == message
+
+
+def test_a_port_that_cannot_be_used_is_told_before_the_upload(tmp_path):
+    with pytest.raises(DeviceError) as error:
+        require_usable(str(tmp_path / "ttyACM0"), ("2341:805a",))
+    assert str(error.value) == f"device: {tmp_path}/ttyACM0 is not there"
+
+
+def test_a_port_that_is_in_use_is_told_before_the_upload():
+    master, slave = pty.openpty()
+    fcntl.flock(slave, fcntl.LOCK_EX)
+    with pytest.raises(DeviceError, match=r"^device: /dev/pts/\d+ is in use by another program; "):
+        require_usable(os.ttyname(slave), ("2341:805a",))
+    os.close(master)
+    os.close(slave)
