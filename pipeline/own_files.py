@@ -14,6 +14,7 @@ from pipeline.store import sha256_hex
 _FUNCTION = re.compile(r"(?P<path>.+\.py):(?P<function>[A-Za-z_][A-Za-z0-9_]*)", re.DOTALL)
 _SAVED = (".keras", ".h5")
 _ARRAYS = ".npz"
+RUN_MODEL = "model.keras"  # of a run folder
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ def data_file(name: str) -> Path | None:
     return Path(name) if name.endswith(_ARRAYS) else None
 
 
+def start_file(start: str) -> Path:
+    """The .keras file that [training] start_from means: itself, or a run folder's."""
+    path = Path(start)
+    return path if path.suffix in _SAVED else path / RUN_MODEL
+
+
 def located(name: str, folder: Path) -> str:
     """`name` with its path, if it has one, taken from `folder`; a registered name as it is."""
     if model_file(name) is None and data_file(name) is None:
@@ -60,7 +67,7 @@ def identity(name: str) -> tuple[str, ...]:
     if path is None:
         return (name,)
     function = "" if own is None or own.function is None else own.function
-    return (path.name, function, _content_hash(path))
+    return (path.name, function, content_hash(path))
 
 
 def label(name: str) -> str:
@@ -70,7 +77,8 @@ def label(name: str) -> str:
 
 
 @functools.cache
-def _content_hash(path: Path) -> str:
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, read once a process. Raises SpecError where it cannot be read."""
     try:
         return sha256_hex(path.read_bytes())
     except OSError as error:

@@ -18,10 +18,13 @@ import numpy as np
 from pipeline.architecture import load_keras_model
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
-from pipeline.spec import QuantizationSpec, TrainingSpec
+from pipeline.spec import AugmentationSpec, QuantizationSpec, TrainingSpec
 from pipeline.store import write_if_changed
 from pipeline.tensorflow_setup import tensorflow
-from pipeline.train import TrainingHistory, TrainingProgress, fit, float_accuracy, seeded_keras
+from pipeline.train import float_accuracy, seeded_keras
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.fit import fit
+from pipeline.training.history import TrainingHistory, TrainingProgress
 
 
 def quantize_aware(
@@ -31,6 +34,8 @@ def quantize_aware(
     dataset: Dataset,
     weights_file: Path,
     progress: Callable[[TrainingProgress], None] | None = None,
+    augmentation: AugmentationSpec | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingHistory:
     """Trains a .keras file's model on; saves its weights, for `with_simulated_int8`.
 
@@ -47,20 +52,33 @@ def quantize_aware(
     Raises:
         ModelError: tfmot cannot quantize a layer, or the loss is no longer a number.
     """
-    keras = seeded_keras(training.seed)
+    seeded_keras(training.seed)
     network = _annotated(load_keras_model(keras_file, "qat"))
-    epochs = fit(keras, network, qat_schedule(training, quantization), dataset, progress)
+    schedule = qat_schedule(training, quantization)
+    fitted = fit(network, schedule, dataset, progress, augmentation, checkpoint)
     weights = network.get_weights()
     archive = io.BytesIO()
     np.savez(archive, *weights, allow_pickle=False)
     write_if_changed(weights_file, archive.getvalue())
-    return TrainingHistory(epochs, network.count_params(), float_accuracy(network, dataset))
+    accuracy = float_accuracy(network, dataset)
+    return TrainingHistory(fitted.epochs, network.count_params(), accuracy, fitted.curve)
 
 
 def qat_schedule(training: TrainingSpec, quantization: QuantizationSpec) -> TrainingSpec:
-    """How the model is trained on: as it was trained, but for epochs and learning rate."""
+    """How the model is trained on: as it was trained, but for epochs and learning rate.
+
+    All its layers are trained, without warm-up, dropout and early stopping.
+    """
     return dataclasses.replace(
-        training, epochs=quantization.qat_epochs, learning_rate=quantization.qat_learning_rate
+        training,
+        epochs=quantization.qat_epochs,
+        learning_rate=quantization.qat_learning_rate,
+        warmup_epochs=0,
+        dropout=0.0,
+        patience=0,
+        start_from=None,
+        freeze_until=None,
+        tensorboard=False,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_origin, get_type_hint
 from pipeline.aot.goal import Optimize
 from pipeline.errors import SpecError
 from pipeline.near_miss import suggestion
-from pipeline.own_files import data_file, located, model_file
+from pipeline.own_files import data_file, located, model_file, start_file
 from pipeline.spec_rules import (
     FOLDER_NAME,
     LEARNING_RATE,
@@ -26,11 +27,13 @@ from pipeline.spec_rules import (
     Rule,
     choice,
     integer,
+    number,
 )
 from pipeline.toml_text import KeyPath, key_lines, toml_table, toml_value
 
 Optimizer: TypeAlias = Literal["adam", "sgd"]
-Decay: TypeAlias = Literal["none", "cosine"]
+Decay: TypeAlias = Literal["none", "step", "cosine"]
+Reduction: TypeAlias = Literal["mean", "sum"]
 QuantizationMode: TypeAlias = Literal["ptq", "qat"]
 Runtime: TypeAlias = Literal["aot", "tflm"]
 
@@ -62,19 +65,69 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """[training]: seed settles initial weights and the order of the samples.
+    """[training]: how the weights are moved.
 
     Attributes:
-        learning_rate: of every step; with decay "cosine" of the first step, falling along half a
-            cosine to 0 after the last.
+        momentum: of "sgd" only.
+        learning_rate, decay, decay_every, decay_factor, warmup_epochs: see
+            `pipeline.training.schedule`; `decay_every` counts epochs.
+        loss_reduction: of the cross-entropy over a batch. Under "sum" a learning rate moves the
+            weights batch_size times as far as under "mean".
+        clip_norm: largest norm of all gradients together; None does not limit it.
+        dropout: share of every dense layer's inputs that a training step sets to 0.
+        l2: factor of the sum of squared kernels (of dense and convolutional layers, not biases)
+            in what is minimised, which is the loss after its reduction.
+        validation_split: share of the training images kept apart, never trained on.
+        patience: epochs without a lower validation loss after which the training ends, and the
+            weights of the best epoch are taken; 0 trains all epochs.
+        curve_every: updates between two points of the learning curves; 0 for none.
+        start_from: run folder or .keras file whose weights layers of the same name begin with.
+        freeze_until: layer up to which weights stay as they are.
+        tensorboard: whether the run folder's tensorboard/ gets the metrics of every epoch.
+        seed: settles initial weights, the order of the samples, and all other chance.
     """
 
     epochs: Annotated[int, integer(1, 100_000)] = 5
     batch_size: Annotated[int, integer(1, 1_000_000)] = 100
     optimizer: Annotated[Optimizer, choice(Optimizer)] = "adam"
+    momentum: Annotated[float, number(0, 0.9999)] = 0.0
     learning_rate: Annotated[float, LEARNING_RATE] = 0.001
     decay: Annotated[Decay, choice(Decay)] = "none"
+    decay_every: Annotated[int, integer(1, 100_000)] = 1
+    decay_factor: Annotated[float, number(0, 1)] = 0.5
+    warmup_epochs: Annotated[int, integer(0, 100_000)] = 0
+    loss_reduction: Annotated[Reduction, choice(Reduction)] = "mean"
+    clip_norm: Annotated[float | None, number(1e-6, 1e6)] = None
+    dropout: Annotated[float, number(0, 0.95)] = 0.0
+    l2: Annotated[float, number(0, 1000)] = 0.0
+    validation_split: Annotated[float, number(0, 0.9)] = 0.0
+    patience: Annotated[int, integer(0, 100_000)] = 0
+    curve_every: Annotated[int, integer(0, 10_000_000)] = 0
+    start_from: Annotated[str | None, TEXT] = None
+    freeze_until: Annotated[str | None, TEXT] = None
+    tensorboard: Annotated[bool, SWITCH] = False
     seed: Annotated[int, integer(0, MAX_SEED)] = 0
+
+
+@dataclass(frozen=True)
+class AugmentationSpec:
+    """[augmentation]: how training images are changed at random; see `pipeline.training`.
+
+    Attributes:
+        shift: largest way in pixels, in both directions.
+        rotate: largest angle in degrees.
+        zoom: largest change of size, as a share: 0.1 is from 1 / 1.1 to 1 / 0.9 times.
+        flip: left and right change places in half of the images.
+        noise: standard deviation of what is added to every value, as the model sees it.
+        cutout: side in pixels of a square that is set to 0.
+    """
+
+    shift: Annotated[float, number(0, 1000)] = 0.0
+    rotate: Annotated[float, number(0, 180)] = 0.0
+    zoom: Annotated[float, number(0, 0.9)] = 0.0
+    flip: Annotated[bool, SWITCH] = False
+    noise: Annotated[float, number(0, 100)] = 0.0
+    cutout: Annotated[int, integer(0, 10_000)] = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +191,7 @@ class ExperimentSpec:
     model: ModelSpec
     data: DataSpec
     training: TrainingSpec = TrainingSpec()
+    augmentation: AugmentationSpec = AugmentationSpec()
     quantization: QuantizationSpec = QuantizationSpec()
     board: BoardSpec = BoardSpec()
     benchmark: BenchmarkSpec = BenchmarkSpec()
@@ -147,6 +201,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "model": ModelSpec,
     "data": DataSpec,
     "training": TrainingSpec,
+    "augmentation": AugmentationSpec,
     "quantization": QuantizationSpec,
     "board": BoardSpec,
     "benchmark": BenchmarkSpec,
@@ -297,8 +352,24 @@ def _check_files(document: _Document, spec: ExperimentSpec) -> None:
     ):
         if path is not None and not path.is_file():
             raise document.error((section, "name"), f"[{section}] there is no file {path}")
+    start = spec.training.start_from
+    if start is not None and not start_file(start).is_file():
+        raise document.error(
+            ("training", "start_from"), f"[training] there is no model {start_file(start)}"
+        )
     if own is not None and own.function is None and spec.model.parameters:
         raise document.error(("model", "parameters"), "[model] a saved model takes no parameters")
+
+
+def _check_training(document: _Document, training: TrainingSpec) -> None:
+    """Refuses what has no meaning together."""
+    for key, useless, reason in (
+        ("momentum", training.momentum > 0 and training.optimizer != "sgd", 'optimizer = "sgd"'),
+        ("patience", training.patience > 0 and training.validation_split == 0, "validation_split"),
+        ("warmup_epochs", training.warmup_epochs >= training.epochs, "more epochs than that"),
+    ):
+        if useless:
+            raise document.error(("training", key), f"[training] {key} needs {reason}")
 
 
 def _default_name(path: Path) -> str:
@@ -333,6 +404,11 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
     for title in ("model", "data"):
         absolute = located(sections[title].name, path.absolute().parent)
         sections[title] = dataclasses.replace(sections[title], name=absolute)
+    training = sections["training"]
+    if training.start_from is not None:
+        absolute = os.path.normpath(path.absolute().parent / training.start_from)
+        sections["training"] = dataclasses.replace(training, start_from=absolute)
+    _check_training(document, training)
     spec = ExperimentSpec(name=name, **sections)
     if known is not None:
         _check_names(document, spec, known)

@@ -42,6 +42,14 @@ def integer(low: int, high: int) -> Rule:
     )
 
 
+def number(low: float, high: float) -> Rule:
+    return Rule(
+        f"a number from {low:g} to {high:g}",
+        lambda value: (_is_integer(value) or isinstance(value, float)) and low <= value <= high,
+        float,
+    )
+
+
 def choice(literal: Any) -> Rule:
     names: tuple[str, ...] = get_args(literal)
     listed = " or ".join(f'"{name}"' for name in names)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.own_files import identity, model_file
+from pipeline.own_files import RUN_MODEL, content_hash, identity, model_file, start_file
 from pipeline.run import Run, Stage
+from pipeline.spec import TrainingSpec
+from pipeline.store import canonical_key, code_hash, files_hash
 from pipeline.target import MODEL, Target
 
 if TYPE_CHECKING:
     from pipeline.data import Dataset
-    from pipeline.train import TrainingProgress
+    from pipeline.training.checkpoint import Checkpoint
+    from pipeline.training.history import TrainingProgress
 
-KERAS_MODEL = "model.keras"
+KERAS_MODEL = RUN_MODEL
 HISTORY = "history.json"
+EVENTS = "tensorboard"
 POST_TRAINING_MODEL = "post_training_int8.tflite"
 QAT_WEIGHTS = "qat_weights.npz"
 QAT_HISTORY = "qat_history.json"
@@ -51,10 +56,31 @@ def _train(run: Run) -> Mapping[str, Any]:
     spec = run.target.experiment
     dataset = load_data(spec.data.name)
     path = run.folder.file(KERAS_MODEL)
-    trained = train(spec.model, spec.training, dataset, path, _shown(run))
+    checkpoint = _checkpoint(run, TRAIN)
+    trained = train(
+        spec.model,
+        spec.training,
+        dataset,
+        path,
+        _shown(run),
+        spec.augmentation,
+        checkpoint,
+        run.folder.file(EVENTS) if spec.training.tensorboard else None,
+    )
     run.folder.write_json(HISTORY, trained.history.to_json())
     run.folder.record_seed(spec.training.seed)
+    checkpoint.remove()
     return {"accuracy": trained.accuracy, "parameters": trained.history.parameters}
+
+
+def _checkpoint(run: Run, stage: Stage) -> Checkpoint:
+    """Where a training goes on that was ended, while nothing it depends on has changed."""
+    from pipeline.training.checkpoint import Checkpoint
+
+    settings, versions = stage.settings(run), dict(stage.versions(run.target))
+    inputs = [run.folder.file(name) for name in stage.taken(run.target)]
+    key = canonical_key(settings, versions, code_hash(*stage.code), files_hash(*inputs))
+    return Checkpoint(run.folder.file(f"{stage.name}_checkpoint.npz"), key)
 
 
 def _shown(run: Run) -> Callable[[TrainingProgress], None]:
@@ -77,8 +103,16 @@ def _train_settings(run: Run) -> tuple[Any, ...]:
         identity(spec.model.name),
         spec.model.parameters,
         data_settings(run.target),
-        training,
+        None if training is None else _placeless(training),
+        None if is_saved else spec.augmentation,
     )
+
+
+def _placeless(training: TrainingSpec) -> TrainingSpec:
+    """The section with the content of the model it starts from in place of where that lies."""
+    if training.start_from is None:
+        return training
+    return dataclasses.replace(training, start_from=content_hash(start_file(training.start_from)))
 
 
 TRAIN = Stage(
@@ -91,6 +125,7 @@ TRAIN = Stage(
         "pipeline.architecture",
         "pipeline.data",
         "pipeline.train",
+        "pipeline.training",
         "pipeline.tensorflow_setup",
     ),
     versions=packages("tensorflow", "tf_keras", "numpy"),
@@ -154,6 +189,7 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
     from pipeline.quantize_aware import quantize_aware
 
     spec = run.target.experiment
+    checkpoint = _checkpoint(run, QUANTIZE_AWARE)
     history = quantize_aware(
         run.folder.file(KERAS_MODEL),
         spec.training,
@@ -161,8 +197,11 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
         load_data(spec.data.name),
         run.folder.file(QAT_WEIGHTS),
         _shown(run),
+        spec.augmentation,
+        checkpoint,
     )
     run.folder.write_json(QAT_HISTORY, history.to_json())
+    checkpoint.remove()
     return {"accuracy": history.accuracy}
 
 
@@ -173,6 +212,7 @@ def _quantize_aware_settings(run: Run) -> tuple[Any, ...]:
     return (
         data_settings(run.target),
         qat_schedule(spec.training, spec.quantization),
+        spec.augmentation,
     )
 
 
@@ -186,6 +226,7 @@ QUANTIZE_AWARE = Stage(
         "pipeline.data",
         "pipeline.quantize_aware",
         "pipeline.train",
+        "pipeline.training",
         "pipeline.tensorflow_setup",
     ),
     versions=packages("tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy"),

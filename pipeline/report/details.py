@@ -118,13 +118,16 @@ def learning_curves(histories: Sequence[Mapping[str, Any]]) -> Curves | None:
     if not epochs:
         return None
 
-    def column(name: str) -> tuple[float, ...]:
-        return tuple(epoch[name] for epoch in epochs)
+    def columns(quantity: str) -> dict[str, tuple[float, ...]]:
+        series = {"training": quantity, "test": f"test_{quantity}"}
+        if all(epoch[f"validation_{quantity}"] is not None for epoch in epochs):
+            series["validation"] = f"validation_{quantity}"
+        return {title: tuple(epoch[name] for epoch in epochs) for title, name in series.items()}
 
     first = len(histories[0]["epochs"])
     return Curves(
-        loss={"training": column("loss"), "test": column("test_loss")},
-        accuracy={"training": column("accuracy"), "test": column("test_accuracy")},
+        loss=columns("loss"),
+        accuracy=columns("accuracy"),
         float_epochs=first if 0 < first < len(epochs) else None,
     )
 

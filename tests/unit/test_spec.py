@@ -103,6 +103,22 @@ def test_defaults_fill_what_is_not_given() -> None:
             "[training]\nlearning_rate = 0",
             "4: [training] learning_rate must be a number above 0 and at most 1000, it is 0",
         ),
+        (
+            "[training]\ndropout = 1",
+            "4: [training] dropout must be a number from 0 to 0.95, it is 1",
+        ),
+        (
+            "[training]\nmomentum = 0.9",
+            '4: [training] momentum needs optimizer = "sgd"',
+        ),
+        (
+            "[training]\npatience = 3",
+            "4: [training] patience needs validation_split",
+        ),
+        (
+            "[augmentation]\nflip = 1",
+            "4: [augmentation] flip must be true or false, it is 1",
+        ),
         (  # the serial protocol has 16 bits for it
             "[benchmark]\nruns = 65536",
             "4: [benchmark] runs must be an integer from 1 to 65535, it is 65536",

@@ -31,7 +31,7 @@ STAGES = (
 
 @pytest.fixture(autouse=True)
 def _each_run_is_a_process():
-    own_files._content_hash.cache_clear()
+    own_files.content_hash.cache_clear()
 
 
 def opened(folder: Path, text: str) -> Run:
@@ -42,7 +42,7 @@ def opened(folder: Path, text: str) -> Run:
 
 
 def keys(run: Run) -> dict[str, str]:
-    own_files._content_hash.cache_clear()
+    own_files.content_hash.cache_clear()
     return {
         stage.name: canonical_key(stage.settings(run)) for stage in STAGES if applies(stage, run)
     }

@@ -1,0 +1,274 @@
+"""The training loop: shuffled batches, one update of the weights after another.
+
+What a batch holds and how it is changed depends on the seed and its number alone. With a checkpoint
+a training that was ended at any moment therefore goes on to the very weights that it would have
+reached.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data import Dataset
+from pipeline.errors import ModelError
+from pipeline.spec import AugmentationSpec, TrainingSpec
+from pipeline.tensorflow_setup import tensorflow
+from pipeline.training.augmentation import augment
+from pipeline.training.checkpoint import Checkpoint, TrainingState
+from pipeline.training.evaluation import Evaluator
+from pipeline.training.history import CurvePoint, EpochMetrics, TrainingProgress
+from pipeline.training.schedule import learning_rate_at
+from pipeline.training.twin import twin
+
+_CURVE_SHARE = 5  # one in so many training images is in the curves' training accuracy
+# Streams of the seed; no two uses of it draw the same numbers.
+_SPLIT, _ORDER, _CURVE = 1, 2, 3
+_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The learning curves of a training; see `TrainingHistory`."""
+
+    epochs: tuple[EpochMetrics, ...]
+    curve: tuple[CurvePoint, ...] = ()
+    best_epoch: int | None = None
+
+
+def fit(
+    network: Any,
+    training: TrainingSpec,
+    dataset: Dataset,
+    progress: Callable[[TrainingProgress], None] | None = None,
+    augmentation: AugmentationSpec | None = None,
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
+) -> Fitted:
+    """Moves the weights of a network with class probabilities as its output.
+
+    Args:
+        progress: called after every batch.
+        augmentation: of training batches; None leaves images as they are.
+        checkpoint: where the training goes on if it was ended before, and what is kept up.
+        events: folder for TensorBoard's scalars of every epoch.
+
+    Raises:
+        ModelError: the loss is no longer a number.
+    """
+    loop = _Loop(network, training, dataset, augmentation or AugmentationSpec(), events)
+    loop.restore(None if checkpoint is None else checkpoint.load())
+    saved = time.monotonic()
+    while not loop.is_over:
+        loop.one_update(progress)
+        if checkpoint is not None and time.monotonic() - saved > checkpoint.interval_seconds:
+            checkpoint.save(loop.state())
+            saved = time.monotonic()
+    return loop.finish()
+
+
+class _Loop:
+    """A training between two updates."""
+
+    def __init__(
+        self,
+        network: Any,
+        training: TrainingSpec,
+        dataset: Dataset,
+        augmentation: AugmentationSpec,
+        events: Path | None,
+    ) -> None:
+        tf = tensorflow()
+        self._network, self._training, self._dataset = network, training, dataset
+        self._update = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._trained = _as_trained(network, training, self._update)
+        self._train, self._validation = _split(dataset, training)
+        self._batches = math.ceil(len(self._train) / training.batch_size)
+        self._optimizer = _optimizer(training)
+        self._optimizer.build(self._trained.trainable_variables)
+        self._step = _step(self._trained, self._optimizer, training, augmentation, self._update)
+        self._evaluator = Evaluator(self._trained, dataset.scaling)
+        self._state = TrainingState([], [])
+        self._order: Indices | None = None
+        self._events = None if events is None else tf.summary.create_file_writer(str(events))
+
+    @property
+    def is_over(self) -> bool:
+        epochs, training = self._state.epochs, self._training
+        best = self._state.best_epoch
+        stopped = training.patience > 0 and best is not None
+        return len(epochs) == training.epochs or (
+            stopped and len(epochs) - (best or 0) >= training.patience
+        )
+
+    def restore(self, state: TrainingState | None) -> None:
+        """Goes on from `state`; None begins."""
+        if state is None:
+            return
+        self._state = state
+        self._trained.set_weights(state.weights)
+        for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
+            variable.assign(value)
+        self._update.assign(state.update)
+
+    def state(self) -> TrainingState:
+        self._state.weights = self._trained.get_weights()
+        self._state.optimizer = [v.numpy() for v in self._optimizer.variables]
+        return self._state
+
+    def one_update(self, progress: Callable[[TrainingProgress], None] | None) -> None:
+        """One batch; after an epoch's last one, its metrics."""
+        state, training = self._state, self._training
+        epoch, batch = divmod(state.update, self._batches)
+        chosen = self._batch(epoch, batch)
+        rate = learning_rate_at(training, state.update, self._batches)
+        images = self._dataset.scaling.apply(self._dataset.train_images[chosen])
+        loss, right = self._step(images, self._dataset.train_labels[chosen], np.float32(rate))
+        state.loss_sum += float(loss)
+        state.right += int(right)
+        state.update += 1
+        samples = batch * training.batch_size + len(chosen)
+        mean, accuracy = state.loss_sum / samples, state.right / samples
+        if not math.isfinite(mean):
+            raise ModelError(
+                f"train: the loss is no longer a number in epoch {epoch + 1}, batch {batch + 1}",
+                "lower [training] learning_rate",
+            )
+        if training.curve_every > 0 and state.update % training.curve_every == 0:
+            state.curve.append(self._curve_point())
+        if batch + 1 == self._batches:
+            self._end_epoch(epoch + 1, mean, accuracy)
+        if progress is not None:
+            at = TrainingProgress(
+                epoch + 1, training.epochs, batch + 1, self._batches, mean, accuracy
+            )
+            progress(at)
+
+    def finish(self) -> Fitted:
+        """Leaves the trained weights in the network."""
+        state = self._state
+        stopping = bool(state.best_weights)
+        self._network.set_weights(state.best_weights if stopping else self._trained.get_weights())
+        return Fitted(
+            tuple(state.epochs), tuple(state.curve), state.best_epoch if stopping else None
+        )
+
+    def _batch(self, epoch: int, batch: int) -> Indices:
+        """Which images; every epoch has an order of its own."""
+        if self._order is None or batch == 0:
+            generator = np.random.default_rng([self._training.seed, _ORDER, epoch])
+            self._order = generator.permutation(self._train)
+        size = self._training.batch_size
+        return self._order[batch * size : (batch + 1) * size]
+
+    def _end_epoch(self, epoch: int, loss: float, accuracy: float) -> None:
+        state, data = self._state, self._dataset
+        tested = self._evaluator(data.test_images, data.test_labels)
+        validated: tuple[float, float] | tuple[None, None] = (None, None)
+        if len(self._validation) > 0:
+            kept = self._validation
+            validated = self._evaluator(data.train_images[kept], data.train_labels[kept])
+        metrics = EpochMetrics(epoch, _rounded(loss), _rounded(accuracy), *tested, *validated)
+        best = state.epochs[state.best_epoch - 1].validation_loss if state.best_epoch else None
+        state.epochs.append(metrics)
+        state.loss_sum, state.right = 0.0, 0
+        if self._training.patience > 0 and (
+            best is None or (metrics.validation_loss or 0.0) < best
+        ):
+            state.best_epoch, state.best_weights = epoch, self._trained.get_weights()
+        self._write_events(metrics)
+
+    def _curve_point(self) -> CurvePoint:
+        data = self._dataset
+        generator = np.random.default_rng([self._training.seed, _CURVE])
+        share = generator.permutation(self._train)[: math.ceil(len(self._train) / _CURVE_SHARE)]
+        _, train = self._evaluator(data.train_images[share], data.train_labels[share])
+        _, test = self._evaluator(data.test_images, data.test_labels)
+        return CurvePoint(self._state.update, train, test)
+
+    def _write_events(self, metrics: EpochMetrics) -> None:
+        if self._events is None:
+            return
+        tf = tensorflow()
+        with self._events.as_default(step=metrics.epoch):
+            for name, value in vars(metrics).items():
+                if name != "epoch" and value is not None:
+                    tf.summary.scalar(name, value)
+        self._events.flush()
+
+
+def _as_trained(network: Any, training: TrainingSpec, update: Any) -> Any:
+    """The network itself, where nothing in it depends on chance."""
+    has_dropout = any(type(layer).__name__ == "Dropout" for layer in network.layers)
+    if training.dropout == 0 and not has_dropout:
+        return network
+    return twin(network, training.dropout, training.seed, update)
+
+
+def _split(dataset: Dataset, training: TrainingSpec) -> tuple[Indices, Indices]:
+    """Images to train on, and those kept apart for validation."""
+    everything = np.arange(len(dataset.train_images))
+    kept = round(training.validation_split * len(everything))
+    if kept == 0:
+        return everything, everything[:0]
+    shuffled = np.random.default_rng([training.seed, _SPLIT]).permutation(everything)
+    return np.sort(shuffled[kept:]), np.sort(shuffled[:kept])
+
+
+def _optimizer(training: TrainingSpec) -> Any:
+    tensorflow()
+    from tf_keras import optimizers
+
+    if training.optimizer == "sgd":
+        return optimizers.SGD(training.learning_rate, momentum=training.momentum)
+    return optimizers.Adam(training.learning_rate)
+
+
+def _step(
+    network: Any,
+    optimizer: Any,
+    training: TrainingSpec,
+    augmentation: AugmentationSpec,
+    update: Any,
+) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """(images, labels, learning rate) -> loss summed over the batch, and how many were right."""
+    tf = tensorflow()
+    from tf_keras.losses import sparse_categorical_crossentropy
+
+    variables = network.trainable_variables
+    decayed = [v for v in variables if v.name.rsplit("/", 1)[-1].split(":")[0] in _KERNELS]
+
+    def step(images: Any, labels: Any, rate: Any) -> tuple[Any, Any]:
+        images = augment(images, augmentation, training.seed, update)
+        with tf.GradientTape() as tape:
+            probabilities = network(images, training=True)
+            losses = sparse_categorical_crossentropy(labels, probabilities)
+            reduce = tf.reduce_sum if training.loss_reduction == "sum" else tf.reduce_mean
+            objective = reduce(losses) + sum(network.losses)
+            if training.l2 > 0:
+                objective += training.l2 * sum(tf.reduce_sum(v * v) for v in decayed)
+        gradients = tape.gradient(objective, variables)
+        if training.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, training.clip_norm)
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        update.assign_add(1)
+        right = tf.equal(tf.argmax(probabilities, axis=1), labels)
+        return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.int64))
+
+    compiled: Callable[[Any, Any, Any], tuple[Any, Any]] = tf.function(step, reduce_retracing=True)
+    return compiled
+
+
+def _rounded(value: float) -> float:
+    """TensorFlow computes in float32, which holds 7 significant digits."""
+    return float(f"{value:.7g}")
