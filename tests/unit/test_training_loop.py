@@ -215,8 +215,8 @@ def test_weights_of_a_run_are_taken_and_frozen_ones_stay(tmp_path: Path) -> None
         ModelError, match=r'no layer "pool2" to freeze up to; did you mean "pool_2"'
     ):
         train(model, unknown, dataset, tmp_path / "third.keras")
+    other = dataclasses.replace(start, freeze_until=None)
     with pytest.raises(ModelError, match=r"has no layer of linear_mnist"):
-        other = dataclasses.replace(start, freeze_until=None)
         train(ModelSpec("linear_mnist"), other, dataset, tmp_path / "third.keras")
 
 
