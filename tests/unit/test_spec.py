@@ -66,9 +66,8 @@ def test_defaults_fill_what_is_not_given() -> None:
             '6: [training] unknown key "epoch"; did you mean "epochs"?',
         ),
         (
-            "[training]\nbatch_size = 1\nqqqqqqqq = 3\n",
-            '5: [training] unknown key "qqqqqqqq"; '
-            "known: batch_size, decay, epochs, learning_rate, optimizer, seed",
+            "[benchmark]\nruns = 1\nqqqqqqqq = 3\n",
+            '5: [benchmark] unknown key "qqqqqqqq"; known: runs, samples, warmups',
         ),
         (  # the same key in two sections, after a text that looks like a header and a key
             'model.parameters.note = """\n[quantization]\nseed = 7 # \\"""" #"""\n'
