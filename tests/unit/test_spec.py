@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import SpecError
 from pipeline.own_files import model_file
 from pipeline.spec import (
+    AugmentationSpec,
     BenchmarkSpec,
     BoardSpec,
     DataSpec,
@@ -279,9 +280,22 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "epochs": st.integers(1, 100_000),
         "batch_size": st.integers(1, 1_000_000),
         "optimizer": st.sampled_from(["adam", "sgd"]),
-        "decay": st.sampled_from(["none", "cosine"]),
+        "decay": st.sampled_from(["none", "step", "cosine"]),
+        "decay_factor": st.floats(0, 1),
         "learning_rate": st.floats(0, 1000, exclude_min=True),
+        "loss_reduction": st.sampled_from(["mean", "sum"]),
+        "clip_norm": st.none() | st.floats(1e-6, 1e6),
+        "dropout": st.floats(0, 0.95),
+        "validation_split": st.floats(0, 0.9),
+        "start_from": st.sampled_from([None, "/runs/first", "/m.keras"]),
+        "freeze_until": st.none() | TEXT.filter(bool),
+        "tensorboard": st.booleans(),
         "seed": SEED,
+    },
+    AugmentationSpec: {
+        "shift": st.floats(0, 1000),
+        "flip": st.booleans(),
+        "cutout": st.integers(0, 10_000),
     },
     QuantizationSpec: {
         "mode": st.sampled_from(["ptq", "qat"]),
