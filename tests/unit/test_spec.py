@@ -281,7 +281,13 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "batch_size": st.integers(1, 1_000_000),
         "optimizer": st.sampled_from(["adam", "sgd"]),
         "decay": st.sampled_from(["none", "step", "cosine"]),
+        "momentum": st.floats(0, 0.9999),
+        "decay_every": st.integers(1, 100_000),
         "decay_factor": st.floats(0, 1),
+        "warmup_epochs": st.integers(0, 100_000),
+        "patience": st.integers(0, 100_000),
+        "curve_every": st.integers(0, 10_000_000),
+        "l2": st.floats(0, 1000),
         "learning_rate": st.floats(0, 1000, exclude_min=True),
         "loss_reduction": st.sampled_from(["mean", "sum"]),
         "clip_norm": st.none() | st.floats(1e-6, 1e6),
@@ -294,6 +300,9 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
     },
     AugmentationSpec: {
         "shift": st.floats(0, 1000),
+        "rotate": st.floats(0, 180),
+        "zoom": st.floats(0, 0.9),
+        "noise": st.floats(0, 100),
         "flip": st.booleans(),
         "cutout": st.integers(0, 10_000),
     },
@@ -316,10 +325,24 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "samples": st.just("all") | st.integers(1, 10_000_000),
     },
 }
+
+
+def consistent(section: Any) -> Any:
+    """Without keys that are refused beside the others."""
+    if not isinstance(section, TrainingSpec):
+        return section
+    return dataclasses.replace(
+        section,
+        momentum=section.momentum if section.optimizer == "sgd" else 0.0,
+        warmup_epochs=min(section.warmup_epochs, section.epochs - 1),
+        patience=section.patience if section.validation_split > 0 else 0,
+    )
+
+
 SPECS = st.builds(
     ExperimentSpec,
     st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,8}", fullmatch=True),
-    *(st.builds(section, **fields) for section, fields in FIELDS.items()),
+    *(st.builds(section, **fields).map(consistent) for section, fields in FIELDS.items()),
 )
 
 
