@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -392,7 +391,7 @@ def _show_report(run: Run, options: Options) -> None:
     if report.golden.identical is False:
         raise OutputsDifferError(
             f"benchmark: outputs differ from TFLM's, see {run.folder.file(stages.REPORT_JSON)}",
-            f"find the layer with: mcu-pipeline validate {shlex.quote(str(run.folder.path))} "
+            f"find the layer with: mcu-pipeline validate {run.folder.shell_name} "
             f"--inputs {stages.differing_inputs(run)} --per-layer",
         )
 

@@ -122,7 +122,7 @@ class Run:
             if not self.folder.file(artifact.rstrip("/")).exists():
                 raise PipelineError(
                     f"{stage.name}: {self.folder.path} has no {artifact}",
-                    f"make it with: mcu-pipeline {command} {self.folder.path}",
+                    f"make it with: mcu-pipeline {command} {self.folder.shell_name}",
                 )
 
     def _inputs(self, stage: Stage) -> dict[str, str | None]:

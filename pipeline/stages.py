@@ -317,7 +317,7 @@ def _standing(run: Run) -> dict[str, StageRecord]:
         if stage.name not in records:
             raise PipelineError(
                 f"report: {stage.name} of {run.folder.path} is missing or out of date",
-                f"do it with: mcu-pipeline {stage.name} {run.folder.path}",
+                f"do it with: mcu-pipeline {stage.name} {run.folder.shell_name}",
             )
     return records
 

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -157,6 +158,11 @@ class RunFolder:
         self._versions: dict[str, str] = {}
         self._seed: int | None = None
         self._read_manifest()
+
+    @property
+    def shell_name(self) -> str:
+        """The folder as an argument of a command that a message gives."""
+        return shlex.quote(str(self.path))
 
     def file(self, name: str) -> Path:
         """Where an artifact lies, or would.

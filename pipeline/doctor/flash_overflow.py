@@ -25,7 +25,7 @@ def _look(subject: Subject) -> Iterator[Finding]:
             _ID,
             "error",
             f"flash: at least {needed:,} bytes exceed {subject.board.id}'s {available:,} by "
-            f"{needed - available:,} bytes",
+            f"{needed - available:,} bytes{_largest(subject.model)}",
             "the model's constants alone take that much; code comes on top",
             "fewer or smaller layers; analyze shows each layer's weight bytes",
             does_not_fit=True,
@@ -43,6 +43,20 @@ def _constant_bytes(model: Model) -> int:
         and tensor.size_bytes >= _LEAST_CONSTANT_BYTES
     }
     return sum(map(len, contents))
+
+
+def _largest(model: Model) -> str:
+    """ " (largest: ...)"; empty for a model without constants."""
+    constants = [
+        (tensor.size_bytes, op)
+        for op in model.graph.operators
+        for tensor in op.inputs
+        if tensor is not None and tensor.data is not None
+    ]
+    if not constants:
+        return ""
+    size_bytes, op = max(constants, key=lambda constant: constant[0])
+    return f" (largest: constant of op {op.index} {op.kind} with {size_bytes:,})"
 
 
 register(Check(_ID, "constants that exceed the board's flash", _look))

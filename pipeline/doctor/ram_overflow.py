@@ -25,7 +25,7 @@ def _look(subject: Subject) -> Iterator[Finding]:
             _ID,
             "error",
             f"{kind}: at least {needed:,} bytes exceed {board.id}'s {available:,} by "
-            f"{needed - available:,} bytes",
+            f"{needed - available:,} bytes{_largest(subject.model)}",
             "arena and inputs alone take that much; stack and variables come on top",
             "smaller inputs or fewer channels in the first layers; analyze --memory shows what "
             "lives at the same time",
@@ -46,6 +46,18 @@ def _needed_bytes(subject: Subject, model: Model, available: int) -> int:
         except ModelError:
             return 0  # missing-operator tells it
     return needed
+
+
+def _largest(model: Model) -> str:
+    """ " (largest: ...)": of inputs and operators' outputs the one with the most bytes."""
+    tensors = [(t.size_bytes, f"input {i}") for i, t in enumerate(model.graph.inputs)]
+    tensors += [
+        (tensor.size_bytes, f"output of op {op.index} {op.kind}")
+        for op in model.graph.operators
+        for tensor in op.outputs
+    ]
+    size_bytes, name = max(tensors, key=lambda tensor: tensor[0])
+    return f" (largest: {name} with {size_bytes:,})"
 
 
 register(Check(_ID, "an arena that exceeds the RAM that the board has for it", _look))
