@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-RESOURCES = ("firmware", "platforms", "templates", "platformio.ini")
+RESOURCES = ("firmware", "platforms", "templates", "platformio.ini", "LICENSE")
 # An editor's and a build's leavings are no sources.
 LEAVINGS = shutil.ignore_patterns("__pycache__", "*.pyc", ".pio", ".*.swp", "*~")
 

@@ -14,6 +14,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli_doctor import doctor_command
+from pipeline.cli_export import export_command
 from pipeline.cli_monitor import monitor_command
 from pipeline.cli_options import Options, common_options
 from pipeline.errors import OutputsDifferError, PipelineError
@@ -247,8 +248,7 @@ def compare_command(runs: tuple[Path, ...], as_json: bool) -> None:
 
 
 cli.add_command(doctor_command)
-
-
+cli.add_command(export_command)
 cli.add_command(monitor_command)
 
 

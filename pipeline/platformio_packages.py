@@ -44,29 +44,35 @@ class Toolchain:
     Attributes:
         compiler: the C compiler's program name.
         packages: Debian's, with blanks between.
+        machine_flags: that select the core.
     """
 
     compiler: str
     packages: str
+    machine_flags: tuple[str, ...] = ()
 
 
 def toolchain_of(board_id: str) -> Toolchain:
     """As our own platform's board file has it."""
     path = resource("platforms") / "path_gcc" / "boards" / f"{board_id}.json"
     build = json.loads(path.read_text(encoding="utf-8"))["build"]
-    return Toolchain(f"{build['toolchain_prefix']}gcc", build["toolchain_packages"])
+    return Toolchain(
+        f"{build['toolchain_prefix']}gcc",
+        build["toolchain_packages"],
+        tuple(build["machine_flags"]),
+    )
 
 
 def environment_flags(environment: str) -> str:
     """What platformio.ini adds to the compiler's flags, and then what it takes away."""
-    section = _section(environment)
+    section = environment_settings(environment)
     return f"{section.get('build_flags', '')} -U {section.get('build_unflags', '')}".strip()
 
 
 def missing_packages(environment: str, folders: PackageFolders) -> tuple[str, ...]:
     """What platformio.ini asks for and is not installed, as it is spelled there: the platform or
     the packages it always needs, then libraries."""
-    section = _section(environment)
+    section = environment_settings(environment)
     missing = list(_missing_of_platform(section.get("platform", ""), folders.core))
     for library in section.get("lib_deps", "").split():
         name = library.partition("@")[0].rpartition("/")[2]
@@ -77,7 +83,7 @@ def missing_packages(environment: str, folders: PackageFolders) -> tuple[str, ..
 
 def takes_libraries(environment: str) -> bool:
     """Whether the environment needs libraries that PlatformIO downloads."""
-    return "lib_deps" in _section(environment)
+    return "lib_deps" in environment_settings(environment)
 
 
 def require_packages(environment: str, folders: PackageFolders) -> None:
@@ -105,7 +111,7 @@ def project_config() -> configparser.ConfigParser:
     return config
 
 
-def _section(environment: str) -> Mapping[str, str]:
+def environment_settings(environment: str) -> Mapping[str, str]:
     """Keys of an environment with those of the section it extends."""
     config = project_config()
     section = dict(config[f"env:{environment}"])

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.errors import ToolError
 
-ResourceName = Literal["firmware", "templates", "platforms", "platformio.ini"]
+ResourceName = Literal["firmware", "templates", "platforms", "platformio.ini", "LICENSE"]
 
 _PACKAGE = Path(__file__).resolve().parent
 

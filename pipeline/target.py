@@ -106,8 +106,12 @@ def target_of_model(path: Path, overrides: Overrides) -> Target:
     """A .tflite brought along; the board is the emulated Nano 33 BLE unless stated."""
     if overrides.samples is not None:
         raise PipelineError("--samples needs a data set, and a .tflite alone has none")
-    name = "".join(c if c.isalnum() or c in "_.+-" else "_" for c in path.stem)
-    return dataclasses.replace(target_of_board(overrides), name=name)
+    return dataclasses.replace(target_of_board(overrides), name=model_name(path))
+
+
+def model_name(path: Path) -> str:
+    """What a .tflite is called: its file's name, out of letters, digits and "_.+-"."""
+    return "".join(c if c.isalnum() or c in "_.+-" else "_" for c in path.stem)
 
 
 def target_of_board(overrides: Overrides) -> Target:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-RESOURCES = ("firmware", "platforms", "templates", "platformio.ini")
+RESOURCES = ("firmware", "platforms", "templates", "platformio.ini", "LICENSE")
 
 
 def source_copy(folder: Path) -> Path:

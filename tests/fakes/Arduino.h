@@ -7,6 +7,7 @@
 #define abs(x) ((x) > 0 ? (x) : -(x))
 
 unsigned long millis();
+unsigned long micros();
 void delay(unsigned long ms);
 void setup();
 void loop();
@@ -17,6 +18,13 @@ class Stream {
   operator bool();
   size_t write(const uint8_t *bytes, size_t count);
   int read();
+  size_t print(const char *text);
+  size_t print(char character);
+  size_t print(int value);
+  size_t print(unsigned long value);
+  size_t print(double value, int digits);
+  size_t println();
+  size_t println(const char *text);
   size_t setRxBufferSize(size_t bytes);
 };
 extern Stream Serial;

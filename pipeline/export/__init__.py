@@ -1,0 +1,1 @@
+"""A model as a package that others drop into a project of their own."""
