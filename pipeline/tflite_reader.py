@@ -18,6 +18,7 @@ from pipeline.graph import DType, Graph, Operator, Quantization, Tensor
 
 _IDENTIFIER = b"TFL3"
 _LARGEST_TENSOR_ELEMENTS = 1 << 28
+_LONGEST_NAME = 200  # characters
 
 _DTYPES = {
     schema.TensorType.BOOL: DType.BOOL,
@@ -119,11 +120,16 @@ def _items(values: Any) -> list[Any]:
     return [] if values is None else list(values)
 
 
+def _text(raw: bytes | None) -> str:
+    """A name of the file for messages and reports: one line, of a length that people read."""
+    text = (raw or b"").decode("utf-8", "replace")[:_LONGEST_NAME]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _kind(code: Any) -> tuple[str, int]:
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     if builtin == schema.BuiltinOperator.CUSTOM:
-        custom = (code.customCode or b"").decode("utf-8", "replace")
-        return f"CUSTOM:{custom}", int(code.version)
+        return f"CUSTOM:{_text(code.customCode)}", int(code.version)
     return _builtin_names().get(builtin, f"BUILTIN:{builtin}"), int(code.version)
 
 
@@ -135,7 +141,7 @@ def _builtin_names() -> dict[int, str]:
 
 
 def _tensor(index: int, raw: Any, buffers: Any, name: str) -> Tensor:
-    label = f"{name}: tensor {index} ({(raw.name or b'').decode('utf-8', 'replace')})"
+    label = f"{name}: tensor {index} ({_text(raw.name)})"
     if raw.type not in _DTYPES:
         raise ModelError(
             f"{label}: element type {raw.type} is not supported",
@@ -149,7 +155,7 @@ def _tensor(index: int, raw: Any, buffers: Any, name: str) -> Tensor:
         raise ModelError(f"{label}: shape {shape} cannot be held", "convert with a fixed shape")
     return Tensor(
         index=index,
-        name=(raw.name or b"").decode("utf-8", "replace"),
+        name=_text(raw.name),
         shape=shape,
         dtype=dtype,
         quantization=_quantization(raw.quantization, label),

@@ -48,7 +48,7 @@ _MOMENTS = (5, 100, 330, 340, 355, 368, 377, 500, 705)
 _LINK_SPEED = 40
 
 
-def build_firmware(folder: Path) -> Path:
+def build_firmware(folder: Path, *more_flags: str) -> Path:
     """The scripted model's firmware as a program of this computer."""
     generated = model.write_scripted_model(folder / "generated")
     sources = resource("firmware")
@@ -56,7 +56,7 @@ def build_firmware(folder: Path) -> Path:
     files = [str(path) for part in parts for path in sorted(part.glob("*.c"))]
     includes = [f"-I{part}" for part in (generated, sources / "include")]
     program = generated / "firmware"
-    flags = ["-std=c11", '-DBOARD_ID="host"', "-O1"]
+    flags = ["-std=c11", '-DBOARD_ID="host"', "-O1", *more_flags]
     subprocess.run(["gcc", *flags, *includes, *files, "-o", str(program)], check=True)
     return program
 

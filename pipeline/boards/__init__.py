@@ -259,6 +259,8 @@ def parse_board(text: str, board_id: str) -> Board:
         table = _Table(tomllib.loads(text), where)
     except tomllib.TOMLDecodeError as error:
         raise PipelineError(f"{where}: {error}") from error
+    except RecursionError:
+        raise PipelineError(f"{where}: values are nested too deep") from None
     kind = table.choice("kind", get_args(BoardKind))
     on_chip = kind != "host"
     runtimes = table.take("runtimes", dict)
@@ -290,13 +292,18 @@ def parse_board(text: str, board_id: str) -> Board:
     return board
 
 
+def read_board(path: Path) -> Board:
+    """A board from its TOML file, which its id names. Raises PipelineError as `parse_board`."""
+    try:
+        return parse_board(path.read_text(encoding="utf-8"), path.stem)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(f"board {path.stem}: {path} cannot be read: {error}") from error
+
+
 @functools.cache
 def boards() -> tuple[Board, ...]:
     """All boards, in alphabetical order of their ids."""
-    return tuple(
-        parse_board(path.read_text(encoding="utf-8"), path.stem)
-        for path in sorted(_FOLDER.glob("*.toml"))
-    )
+    return tuple(read_board(path) for path in sorted(_FOLDER.glob("*.toml")))
 
 
 def board(board_id: str) -> Board:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.aot.memory import Lifetime
+from pipeline.errors import ModelError
 from pipeline.graph import Graph, Operator, Tensor
 
 _ALIGNMENT_BYTES = 16
@@ -80,7 +81,21 @@ def _lifetimes(graph: Graph) -> tuple[list[Lifetime], list[Lifetime]]:
 
 
 def _scratch_bytes(op: Operator) -> int:
-    """At most what CMSIS-NN asks for: two columns of the input's patches as int16, ..."""
+    """At most what CMSIS-NN asks for.
+
+    Raises:
+        ModelError: the operator lacks an operand, or an operand a dimension.
+    """
+    try:
+        return _asked_scratch_bytes(op)
+    except (ValueError, IndexError) as error:
+        raise ModelError(
+            f"generate: op {op.index} {op.kind} lacks an operand or one of its dimensions"
+        ) from error
+
+
+def _asked_scratch_bytes(op: Operator) -> int:
+    """Two columns of the input's patches as int16, ..."""
     match op.kind:
         case "CONV_2D":
             return 4 * math.prod(op.input(1).shape[1:])
