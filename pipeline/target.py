@@ -89,9 +89,14 @@ class Target:
 
 def target_of_spec(path: Path, overrides: Overrides) -> Target:
     """Raises SpecError where the spec has a mistake; names and parameters are checked."""
+    return _target(read_spec(path, known_names()), overrides)
+
+
+def known_names() -> KnownNames:
+    """What the registries have."""
     from pipeline import data, models
 
-    known = KnownNames(
+    return KnownNames(
         models={
             name: {entry.name: entry.refusal for entry in definition.parameter_list()}
             for name, definition in models.models().items()
@@ -99,7 +104,6 @@ def target_of_spec(path: Path, overrides: Overrides) -> Target:
         data_sets=list(data.definitions()),
         boards={known_board.id: list(known_board.runtime_ids) for known_board in boards()},
     )
-    return _target(read_spec(path, known), overrides)
 
 
 def target_of_model(path: Path, overrides: Overrides) -> Target:

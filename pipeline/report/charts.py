@@ -42,7 +42,8 @@ class Line:
 
 @dataclass(frozen=True)
 class LineChart:
-    """Series over epochs; the plotted area lies between (left, top) and (right, bottom).
+    """Series over epochs or updates; the plotted area lies between (left, top) and (right,
+    bottom).
 
     Attributes:
         boundary: x of the line between two phases of the training, None where there is one phase.
@@ -59,6 +60,7 @@ class LineChart:
     y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
     boundary: float | None
+    x_title: str
 
 
 @dataclass(frozen=True)
@@ -122,22 +124,42 @@ def learning_chart(
         from_zero: the axis begins at 0, not near the smallest value.
         first_phase: epochs before quantization-aware training begins.
     """
+    points = {name: list(enumerate(line, 1)) for name, line in series.items()}
+    boundary = None if first_phase is None else first_phase + 0.5
+    return line_chart(title, points, x_title="epoch", from_zero=from_zero, boundary=boundary)
+
+
+def line_chart(
+    title: str,
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x_title: str,
+    from_zero: bool = False,
+    boundary: float | None = None,
+) -> LineChart:
+    """Lines through points (x, y); x are whole numbers.
+
+    Args:
+        series: name -> points in the order of x, 1 at least.
+        from_zero: the axis of y begins at 0, not near the smallest value.
+        boundary: x of the line between two phases.
+    """
     width, height = 440, 250
     left, top, right, bottom = 52.0, 12.0, 424.0, 214.0
-    values = [value for line in series.values() for value in line]
-    epochs = len(next(iter(series.values())))
+    values = [value for line in series.values() for _, value in line]
+    places = [place for line in series.values() for place, _ in line]
+    first, last = min(places), max(places)
     levels = nice_ticks(0.0 if from_zero else min(values), max(values))
     decimals = max(0, -math.floor(math.log10(levels[1] - levels[0]) + 1e-9))
 
-    def x(epoch: float) -> float:
-        share = 0.5 if epochs == 1 else (epoch - 1) / (epochs - 1)
+    def x(place: float) -> float:
+        share = 0.5 if first == last else (place - first) / (last - first)
         return round(left + 12 + share * (right - left - 24), 1)
 
     def y(value: float) -> float:
         share = (value - levels[0]) / (levels[-1] - levels[0])
         return round(bottom - share * (bottom - top), 1)
 
-    every = math.ceil(epochs / 10)
     return LineChart(
         title=title,
         width=width,
@@ -146,21 +168,31 @@ def learning_chart(
         top=top,
         right=right,
         bottom=bottom,
-        x_ticks=tuple(Tick(x(e), str(e)) for e in range(1, epochs + 1) if (e - 1) % every == 0),
+        x_ticks=tuple(Tick(x(at), f"{at:,}") for at in _whole_ticks(first, last)),
         y_ticks=tuple(Tick(y(level), f"{level:.{decimals}f}") for level in levels),
         lines=tuple(
             Line(
                 name,
                 tuple(
-                    Point(x(e), y(value), f"epoch {e}, {name}: {value:.4f}")
-                    for e, value in enumerate(line, 1)
+                    Point(x(at), y(value), f"{x_title} {at:,}, {name}: {value:.4f}")
+                    for at, value in line
                 ),
-                f"{line[-1]:.4f}",
+                f"{line[-1][1]:.4f}",
             )
             for name, line in series.items()
         ),
-        boundary=None if first_phase is None else x(first_phase + 0.5),
+        boundary=None if boundary is None else x(boundary),
+        x_title=x_title,
     )
+
+
+def _whole_ticks(first: float, last: float) -> list[int]:
+    """At most ten places on an axis of whole numbers: all, where they are few."""
+    begin, end = math.ceil(first), math.floor(last)
+    if end - begin < 10:
+        return list(range(begin, end + 1))
+    levels = nice_ticks(begin, end, 7)
+    return [int(level) for level in levels if begin <= level <= end and level == int(level)]
 
 
 def arena_chart(buffers: Sequence[Buffer], arena_bytes: int, steps: int) -> ArenaChart:

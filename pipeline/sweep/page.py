@@ -1,0 +1,126 @@
+"""What a sweep found: sweep.json, sweep.md and sweep.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.codegen.templates import render_template
+from pipeline.report.charts import LineChart, line_chart
+from pipeline.store import write_if_changed
+from pipeline.sweep.plan import Settings, SweepPlan, label
+from pipeline.sweep.study import Outcome, settled
+from pipeline.sweep.verdict import RULE, verdict
+
+_CLASSES = 10
+_COSTS = ("accuracy_int8", "accuracy_on_device", "instructions", "flash_bytes", "ram_bytes")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting in the table; `cells` are in the order of `SweepTable.columns`."""
+
+    settings: Settings
+    cells: tuple[str, ...]
+    verdict: str
+    chart: LineChart | None
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """The table, with a chart for every row that has curves."""
+
+    name: str
+    columns: tuple[str, ...]
+    numbers: tuple[int, ...]
+    rows: tuple[Row, ...]
+    done: int
+    failed: int
+    open: int
+
+
+def sweep_table(plan: SweepPlan, outcomes: Sequence[Outcome]) -> SweepTable:
+    """Settings in columns of their own, then what came of them."""
+    fields = list(dict.fromkeys(field for outcome in outcomes for field in outcome.settings))
+    best = _best_training(outcomes)
+    costs = [c for c in _COSTS if any((o.result or {}).get(c) is not None for o in outcomes)]
+    rows = []
+    for outcome in outcomes:
+        result = outcome.result or {}
+        found = verdict(outcome.result, outcome.error, best.get(_model(outcome), 0.0), _CLASSES)
+        told = found or ("open" if outcome.error is None else f"failed: {outcome.error}")
+        values = [result.get("train_accuracy"), result.get("accuracy")]
+        cells = [_setting(outcome.settings.get(field)) for field in fields]
+        cells += [*map(_percent, values)]
+        cells += [_percent(result.get(c)) if "acc" in c else _count(result.get(c)) for c in costs]
+        rows.append(Row(outcome.settings, (*cells, told), told, _chart(outcome)))
+    columns = (
+        *(field.rsplit(".", 1)[-1] for field in fields),
+        "train",
+        "test",
+        *(cost.replace("_", " ") for cost in costs),
+        "verdict",
+    )
+    numbers = tuple(range(len(fields), len(columns) - 1))
+    return SweepTable(plan.name, columns, numbers, tuple(rows), *settled(outcomes))
+
+
+def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> SweepTable:
+    """Writes the three files, each whole."""
+    table = sweep_table(plan, outcomes)
+    rows = [
+        {
+            "settings": dict(outcome.settings),
+            "verdict": row.verdict,
+            "result": outcome.result,
+            "error": outcome.error,
+        }
+        for outcome, row in zip(outcomes, table.rows, strict=True)
+    ]
+    text = json.dumps({"name": plan.name, "rule": RULE, "trials": rows}, indent=1)
+    write_if_changed(folder / "sweep.json", (text + "\n").encode())
+    for name in ("sweep.md", "sweep.html"):
+        page = render_template(f"{name}.j2", table=table, rule=RULE)
+        write_if_changed(folder / name, page.encode())
+    return table
+
+
+def _model(outcome: Outcome) -> str:
+    return str(outcome.settings.get("model.name", ""))
+
+
+def _best_training(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Model -> best final training accuracy."""
+    best: dict[str, float] = {}
+    for outcome in outcomes:
+        trained = (outcome.result or {}).get("train_accuracy")
+        if trained is not None:
+            best[_model(outcome)] = max(best.get(_model(outcome), 0.0), trained)
+    return best
+
+
+def _chart(outcome: Outcome) -> LineChart | None:
+    curve = (outcome.result or {}).get("curve")
+    if not curve:
+        return None
+    series = {
+        "training": [(point[0], point[1]) for point in curve],
+        "test": [(point[0], point[2]) for point in curve],
+    }
+    unit = (outcome.result or {})["curve_unit"]
+    return line_chart(label(outcome.settings), series, x_title=unit)
+
+
+def _setting(value: Any) -> str:
+    return "-" if value is None else (f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,224 @@
+"""TOML -> frozen SweepPlan: which settings are tried, and how far each goes."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pipeline.errors import SpecError
+from pipeline.near_miss import suggestion
+from pipeline.spec import ExperimentSpec, KnownNames, parse_spec
+from pipeline.toml_text import toml_table, toml_value
+
+Until = Literal["train", "run"]
+Sampler = Literal["tpe", "random"]
+Settings = Mapping[str, Any]
+METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
+    "accuracy": "maximize",
+    "accuracy_int8": "maximize",
+    "instructions": "minimize",
+    "flash_bytes": "minimize",
+    "ram_bytes": "minimize",
+}
+"""What a sampled sweep can look for, and which way is better; "accuracy" is float32's."""
+
+_KEYS = ("name", "base", "until", "values", "settings", "sampled")
+_SAMPLED_KEYS = ("trials", "sampler", "metric", "seed", "space")
+_MOST_SETTINGS = 10_000
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values of a field that a sampler chooses among.
+
+    Attributes:
+        low, high: ends of a range, both included; integers give integers.
+        log: whether the logarithm is uniform.
+        choices: values instead of a range.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """[sampled]: how many settings are drawn, and from where."""
+
+    trials: int
+    space: Mapping[str, Range]
+    sampler: Sampler = "tpe"
+    metric: str = "accuracy"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep.
+
+    Attributes:
+        base: text of the spec that every setting changes, and `base_path`, where it stands.
+        until: last command of every trial: "train", or "run" for all stages.
+        settings: field of the spec ("training.epochs") -> value; empty with `sampled`.
+    """
+
+    name: str
+    base: str
+    base_path: Path
+    until: Until
+    settings: tuple[Settings, ...]
+    sampled: Sampled | None
+
+
+def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
+    """A sweep's file. Every setting in it makes a valid spec.
+
+    `base` names a spec, from the file's folder. [values] gives lists: all combinations are tried.
+    Each [[settings]] table is combined with all of these. [sampled] draws values instead.
+
+    Raises:
+        SpecError: what is wrong, with the file and, for a setting, its number and its values.
+    """
+    document = _document(path)
+    base_path = path.absolute().parent / str(document.get("base", ""))
+    try:
+        base = base_path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: base: {base_path} cannot be read: {error}") from error
+    until = document.get("until", "train")
+    if until not in get_args(Until):
+        raise SpecError(f'{path}: until must be "train" or "run", it is {toml_value(until)}')
+    sampled = _sampled(path, document["sampled"]) if "sampled" in document else None
+    plan = SweepPlan(
+        str(document.get("name", path.stem)),
+        base,
+        base_path,
+        until,
+        () if sampled else _settings(path, document),
+        sampled,
+    )
+    for number, settings in enumerate(plan.settings, 1):
+        _require_valid(path, f"setting {number}", plan, settings, known)
+    return plan
+
+
+def spec_of(plan: SweepPlan, settings: Settings, known: KnownNames | None = None) -> ExperimentSpec:
+    """The base with the settings in it. Raises SpecError where that is no valid spec.
+
+    A setting of model.name drops the base's model parameters, which were another model's.
+    """
+    values = tomllib.loads(plan.base)
+    if "model.name" in settings:
+        values.get("model", {}).pop("parameters", None)
+    for field, value in settings.items():
+        *tables, key = field.split(".")
+        table = values
+        for name in tables:
+            table = table.setdefault(name, {})
+        table[key] = value
+    values["name"] = plan.name
+    return parse_spec(_toml(values), plan.base_path, known)
+
+
+def label(settings: Settings) -> str:
+    """The settings on one line: "epochs 5, learning_rate 0.001"."""
+    return ", ".join(
+        f"{field.rsplit('.', 1)[-1]} {value:g}"
+        if isinstance(value, float)
+        else (str(value) if field == "model.name" else f"{field.rsplit('.', 1)[-1]} {value}")
+        for field, value in settings.items()
+    )
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"{path}: no sweep: {error}") from error
+    for key in document:
+        if key not in _KEYS:
+            raise SpecError(f'{path}: unknown key "{key}"', suggestion(key, _KEYS))
+    if not isinstance(document.get("base"), str):
+        raise SpecError(f'{path}: base is missing: the spec to begin from, base = "spec.toml"')
+    if ("sampled" in document) == bool({"values", "settings"} & set(document)):
+        raise SpecError(f"{path}: either [sampled], or [values] and [[settings]]")
+    return document
+
+
+def _settings(path: Path, document: Mapping[str, Any]) -> tuple[Settings, ...]:
+    lists = document.get("values", {})
+    for field, values in lists.items():
+        if not isinstance(values, list) or not values:
+            raise SpecError(f"{path}: [values] {field} must be a list of values")
+    given = document.get("settings", [{}])
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise SpecError(f"{path}: settings must be tables: [[settings]]")
+    combined = [
+        {**dict(zip(lists, combination, strict=True)), **one}
+        for one in given
+        for combination in itertools.product(*lists.values())
+    ]
+    if len(combined) > _MOST_SETTINGS:
+        raise SpecError(f"{path}: {len(combined)} settings, at most {_MOST_SETTINGS} are taken")
+    return tuple(combined)
+
+
+def _sampled(path: Path, table: Any) -> Sampled:
+    def require(condition: bool, message: str, remedy: str | None = None) -> None:
+        if not condition:
+            raise SpecError(f"{path}: [sampled] {message}", remedy)
+
+    require(isinstance(table, dict), "must be a table")
+    for key in table:
+        require(key in _SAMPLED_KEYS, f'unknown key "{key}"', suggestion(key, _SAMPLED_KEYS))
+    trials, space = table.get("trials"), table.get("space")
+    require(isinstance(trials, int) and trials > 0, "trials must be a number from 1 on")
+    require(isinstance(space, dict) and bool(space), "space must be a table of ranges")
+    metric, sampler = table.get("metric", "accuracy"), table.get("sampler", "tpe")
+    require(metric in METRICS, f"metric is {toml_value(metric)}", suggestion(str(metric), METRICS))
+    require(sampler in get_args(Sampler), 'sampler must be "tpe" or "random"')
+    ranges = {field: _range(field, value, require) for field, value in space.items()}
+    return Sampled(trials, ranges, sampler, metric, int(table.get("seed", 0)))
+
+
+def _range(field: str, value: Any, require: Callable[..., None]) -> Range:
+    """{low = 1, high = 8}, {low = 1e-4, high = 1.0, log = true}, or {choices = [...]}."""
+    require(isinstance(value, dict), f"space {field} must be a table: {{low = ..., high = ...}}")
+    choices = value.get("choices")
+    if choices is not None:
+        require(isinstance(choices, list) and bool(choices), f"space {field} choices: a list")
+        return Range(choices=tuple(choices))
+    low, high, log = value.get("low"), value.get("high"), value.get("log", False)
+    numbers = all(isinstance(end, int | float) for end in (low, high))
+    require(numbers and low <= high, f"space {field} needs low and high, numbers in that order")
+    require(not log or low > 0, f"space {field} with log needs low above 0")
+    return Range(low, high, bool(log))
+
+
+def _require_valid(
+    path: Path, title: str, plan: SweepPlan, settings: Settings, known: KnownNames | None
+) -> None:
+    try:
+        spec_of(plan, settings, known)
+    except SpecError as error:
+        _, _, reason = error.message.partition(": ")
+        raise SpecError(f"{path}: {title} ({label(settings)}): {reason}", error.remedy) from error
+
+
+def _toml(values: Mapping[str, Any], title: str = "") -> str:
+    """A document with nested tables, keys of a table before the tables in it."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    lines: Sequence[str] = [f"{k} = {toml_value(v)}" for k, v in plain.items()]
+    text = toml_table(title, plain) if title else "\n".join(lines)
+    tables = [
+        _toml(value, f"{title}.{key}" if title else key)
+        for key, value in values.items()
+        if isinstance(value, dict)
+    ]
+    return "\n\n".join([text, *tables]) + "\n"
