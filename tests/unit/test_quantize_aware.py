@@ -87,6 +87,22 @@ def convnet(tmp_path_factory, dataset) -> Path:
     return path
 
 
+def test_no_level_of_a_relu_is_spent_on_what_it_never_gives(convnet, dataset, tmp_path):
+    weights = tmp_path / "weights.npz"
+    quantize_aware(convnet, TRAINING, QAT, dataset, weights)
+    aware = read_tflite(convert(convnet, dataset, QAT, weights).content)
+    after = read_tflite(convert(convnet, dataset, QAT).content)
+    relus = [op for op in aware.operators if op.kind in {"CONV_2D", "FULLY_CONNECTED"}][:-1]
+    twins = [op for op in after.operators if op.kind in {"CONV_2D", "FULLY_CONNECTED"}][:-1]
+    assert len(relus) == 3
+    for relu, twin in zip(relus, twins, strict=True):
+        [output], [twin_output] = relu.outputs, twin.outputs
+        assert output.quantization.zero_points == (-128,)
+        # Trained on by one short epoch: the range is still about that of calibration.
+        ratio = output.quantization.scales[0] / twin_output.quantization.scales[0]
+        assert 0.4 < ratio < 1.6
+
+
 def test_another_process_makes_the_same_bytes(convnet, dataset, tmp_path):
     weights, again = tmp_path / "weights.npz", tmp_path / "again.npz"
     quantize_aware(convnet, TRAINING, QAT, dataset, weights)
