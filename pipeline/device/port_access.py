@@ -56,7 +56,7 @@ def explain(error: OSError, path: str, usb_ids: tuple[str, ...] = ()) -> PortTro
         usb_ids: "vendor:product" of the board, for a udev rule.
     """
     if error.errno in (errno.EACCES, errno.EPERM):
-        return _no_permission(path, usb_ids)
+        return no_permission(path, usb_ids)
     # pyserial locks with flock: EAGAIN where another pyserial program holds the port.
     if error.errno in (errno.EBUSY, errno.EAGAIN) or "lock port" in str(error):
         return _in_use(path)
@@ -69,7 +69,8 @@ def explain(error: OSError, path: str, usb_ids: tuple[str, ...] = ()) -> PortTro
     return PortTrouble(f"cannot be used ({words})")
 
 
-def _no_permission(path: str, usb_ids: tuple[str, ...]) -> PortTrouble:
+def no_permission(path: str, usb_ids: tuple[str, ...]) -> PortTrouble:
+    """Of a port that this user may not open: its group, or the udev rule that it lacks."""
     try:
         status = Path(path).stat()
         group = grp.getgrgid(status.st_gid)

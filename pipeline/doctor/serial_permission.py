@@ -16,14 +16,13 @@ def _look(subject: Subject) -> Iterator[Finding]:
         return
     if rights.devices:
         for device in rights.devices:
-            if not device.accessible:
+            if device.trouble is not None:
                 yield Finding(
                     _ID,
                     "warning",
-                    f"{device.path} belongs to the group {device.group}, and this user may not "
-                    "open it",
+                    f"{device.path} {device.trouble.reason}",
                     "neither upload nor benchmark reach the board",
-                    _remedy(device.group),
+                    device.trouble.remedy or "ask whoever administers this computer",
                 )
         return
     if rights.serial_groups and not set(rights.serial_groups) & set(rights.user_groups):
@@ -35,15 +34,8 @@ def _look(subject: Subject) -> Iterator[Finding]:
                 f"this user is not in the group {group}, and no udev rule opens "
                 f"{subject.board.id}'s port",
                 "the port cannot be opened once the board is connected",
-                _remedy(group),
+                f"sudo usermod -aG {group} $USER, and log in again",
             )
-
-
-def _remedy(group: str) -> str:
-    return (
-        f"sudo usermod -aG {group} $USER and log in again, or install PlatformIO's "
-        "99-platformio-udev.rules"
-    )
 
 
 register(Check(_ID, "a serial port that this user may not open", _look))

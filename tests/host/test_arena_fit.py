@@ -4,6 +4,7 @@ computer, and a runtime that refuses an arena that is too small. TFLM itself is 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import subprocess
@@ -19,10 +20,12 @@ from pipeline.boards import Board, Counter, Emulator, board
 from pipeline.codegen.aot import render_aot
 from pipeline.codegen.model_info import render_model_info
 from pipeline.codegen.tflm_arena import estimated_arena_bytes
+from pipeline.device import Device, TimeLimits
 from pipeline.firmware import FirmwareImage
 from pipeline.resources import resource
 from pipeline.store import sha256_hex
 from pipeline.tflite_reader import read_tflite
+from terminal import Terminal
 
 MODEL = small_models.two_headed_convnet()
 GRAPH = read_tflite(MODEL)
@@ -34,7 +37,7 @@ FAKE = Path(__file__).parents[1] / "fakes" / "tflm_by_aot.c"
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of the firmware but the runtime, compiled."""
+    """All of the firmware but the runtime and the port, which knows the board's name, compiled."""
     folder = tmp_path_factory.mktemp("objects")
     generated = render_aot(lower(GRAPH), "m", "00" * 32, prefix="aot_model")
     generated |= render_model_info(GRAPH, "m", sha256_hex(MODEL))
@@ -44,7 +47,6 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kernels = {path.stem: path for path in (sources / "kernels").glob("*.c")}
     files = [
         *sorted((sources / "core").glob("*.c")),
-        *sorted((sources / "ports" / "host").glob("*.c")),
         *sorted(folder.glob("*.c")),
         *(kernels[name] for name in lower(GRAPH).kernels),
     ]
@@ -55,9 +57,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compile_c(folder: Path, *arguments: str) -> None:
     sources = resource("firmware")
     includes = [f"-I{path}" for path in (folder, sources / "include", sources / "kernels")]
-    board_id = '-DBOARD_ID="nano33ble_sim"'
-    command = ["gcc", "-std=c11", "-O1", board_id, *includes, *arguments]
-    subprocess.run(command, cwd=folder, check=True)
+    subprocess.run(["gcc", "-std=c11", "-O1", *includes, *arguments], cwd=folder, check=True)
 
 
 @pytest.fixture
@@ -74,8 +74,9 @@ def sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, objects: Path) -> lis
         folder.mkdir(parents=True, exist_ok=True)
         program = folder / "firmware"
         defines = [f"-D{name}={value}" for name, value in TFLM.items()]
-        parts = [f"-I{generated}", *defines, str(FAKE), "firmware.o", "-o", str(program), "-lm"]
-        compile_c(objects, *parts)
+        port = resource("firmware") / "ports" / "host" / "port.c"
+        parts = [str(FAKE), str(port), "firmware.o", "-o", str(program), "-lm"]
+        compile_c(objects, f'-DBOARD_ID="{where.id}"', f"-I{generated}", *defines, *parts)
         return FirmwareImage(program, None, 0, 0, 0, 0, 0, ())
 
     stand_in = dataclasses.replace(
@@ -84,7 +85,8 @@ def sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, objects: Path) -> lis
         counter=Counter("time"),
         estimate=None,
     )
-    monkeypatch.setattr(target, "board", lambda name: stand_in)
+    real = board("nano33ble")
+    monkeypatch.setattr(target, "board", {stand_in.id: stand_in, real.id: real}.__getitem__)
     monkeypatch.setattr(firmware, "build", build)
     (tmp_path / "m.tflite").write_bytes(MODEL)
     return built
@@ -117,6 +119,30 @@ def test_what_tflm_takes_while_it_plans_is_left(monkeypatch, tmp_path, capsys, s
     monkeypatch.setitem(TFLM, "NEEDED_BYTES", USED + 200)
     assert run(monkeypatch, tmp_path, *ARGUMENTS) == 0
     assert sizes == [ESTIMATED, 4_336, 4_592, 4_592]
+
+
+def test_a_real_board_is_flashed_for_every_attempt(monkeypatch, tmp_path, capsys, sizes) -> None:
+    """The firmware behind a pseudo terminal, which goes away during an upload and comes back."""
+    port = Terminal(tmp_path / "ttyACM0")
+    port.appear()
+    flashed = []
+
+    def upload(generated, where, runtime, folder, path, progress) -> None:
+        assert (where.id, path) == ("nano33ble", str(port.path))
+        flashed.append(sizes[-1])
+        port.vanish()
+        port.appear(folder / "firmware")
+
+    monkeypatch.setattr(firmware, "upload", upload)
+    soon = functools.partial(Device, limits=TimeLimits(hello_s=0.2))
+    monkeypatch.setattr("pipeline.deployment.Device", soon)
+    arguments = ("build", "m.tflite", "--board", "nano33ble", "--runtime", "tflm", "--fit-arena")
+    try:
+        assert run(monkeypatch, tmp_path, *arguments, "--port", port.path) == 0
+    finally:
+        port.vanish()
+    assert flashed == [ESTIMATED, 4_336]
+    assert "arena 4,336 bytes, of which 4,321 are used" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

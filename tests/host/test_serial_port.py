@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import re
 import select
 import socket
 import subprocess
 import threading
-import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +25,7 @@ from pipeline.boards import board
 from pipeline.device import Device, TimeLimits, open_link
 from pipeline.device.serial_port import SerialLink, find_port
 from pipeline.errors import DeviceError
+from terminal import Terminal
 
 LIMITS = TimeLimits(greeting_s=30, hello_s=1, reply_s=20, inference_s=20)
 
@@ -34,38 +33,6 @@ LIMITS = TimeLimits(greeting_s=30, hello_s=1, reply_s=20, inference_s=20)
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return faulty_board.build_firmware(tmp_path_factory.mktemp("serial"))
-
-
-class Terminal:
-    """A serial port with a board behind it, at a path that this can put there and take away."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._board_end = -1
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def appear(self, *command: str | Path) -> None:
-        """Connects a board that runs `command`; without one it is mute."""
-        self._board_end, host_end = pty.openpty()
-        tty.setraw(host_end)
-        self.path.unlink(missing_ok=True)
-        self.path.symlink_to(os.ttyname(host_end))
-        if command:
-            self._process = subprocess.Popen(command, stdin=self._board_end, stdout=self._board_end)
-        os.close(host_end)
-
-    def say(self, text: bytes) -> None:
-        os.write(self._board_end, text)
-
-    def vanish(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-        if self._board_end >= 0:
-            os.close(self._board_end)
-            self._board_end = -1
-        self.path.unlink(missing_ok=True)
 
 
 @pytest.fixture

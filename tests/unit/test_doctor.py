@@ -15,6 +15,7 @@ from command import run
 from pipeline.aot.goal import Goal
 from pipeline.boards import board
 from pipeline.codegen.tflm import require_computed_right
+from pipeline.device.port_access import PortTrouble
 from pipeline.doctor import Finding, checks, examine
 from pipeline.doctor.shared.machine import Machine, SerialDevice, SerialRights, look_around
 from pipeline.doctor.shared.subject import Model, Subject, library_of
@@ -203,8 +204,15 @@ def of_a_board(**fields: object) -> Subject:
         ({"user_groups": ("user",), "serial_groups": ("uucp",)}, "usermod -aG uucp"),
         ({"user_groups": ("user",), "superuser": True}, None),
         ({"user_groups": ("user",), "udev_rules": ('"2341", MODE:="0666"',)}, None),
-        ({"devices": (SerialDevice("/dev/ttyACM0", "plugdev", False),)}, "usermod -aG plugdev"),
-        ({"devices": (SerialDevice("/dev/ttyACM0", "root", True),), "user_groups": ()}, None),
+        (
+            {
+                "devices": (
+                    SerialDevice("/dev/ttyACM0", PortTrouble("is shut", "usermod -aG plugdev")),
+                )
+            },
+            "usermod -aG plugdev",
+        ),
+        ({"devices": (SerialDevice("/dev/ttyACM0", None),), "user_groups": ()}, None),
     ],
 )
 def test_who_may_open_the_port(fields: dict[str, object], remedy: str | None) -> None:

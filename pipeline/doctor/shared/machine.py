@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.boards import Board
+from pipeline.device.port_access import PortTrouble, no_permission
 from pipeline.platformio_packages import (
     Toolchain,
     environment_flags,
@@ -25,16 +26,10 @@ _SERIAL_GROUPS = ("dialout", "uucp")  # Debian and Fedora; Arch
 
 @dataclass(frozen=True)
 class SerialDevice:
-    """A connected board's port.
-
-    Attributes:
-        group: that the device file belongs to.
-        accessible: this user may read and write it.
-    """
+    """A connected board's port, and why this user may not open it; None where it may."""
 
     path: str
-    group: str
-    accessible: bool
+    trouble: PortTrouble | None
 
 
 @dataclass(frozen=True)
@@ -117,12 +112,10 @@ def _devices(usb_ids: tuple[str, ...]) -> Iterable[SerialDevice]:
 
     for port in comports():
         if port.vid is not None and f"{port.vid:04x}:{port.pid:04x}" in usb_ids:
-            path = Path(port.device)
-            yield SerialDevice(
-                port.device,
-                _group_name(path.stat().st_gid) or "",
-                os.access(path, os.R_OK | os.W_OK),
-            )
+            # Asked, not tried: opening its port may reset a board.
+            usable = os.access(port.device, os.R_OK | os.W_OK)
+            trouble = None if usable else no_permission(port.device, usb_ids)
+            yield SerialDevice(port.device, trouble)
 
 
 def _group_name(gid: int) -> str | None:
