@@ -1,10 +1,10 @@
-"""Accuracy of a converted classifier, in TFLM's interpreter on this host."""
+"""How well outputs suit a data set: accuracy of classes, or squared error of reconstructions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,9 @@ import numpy.typing as npt
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.golden import golden_outputs
-from pipeline.graph import Graph
+from pipeline.graph import Graph, Tensor
 from pipeline.quantize import model_inputs
+from pipeline.task import Task, task_of
 from pipeline.tflite_reader import read_tflite
 
 
@@ -35,13 +36,40 @@ class ClassifierAccuracy:
         return self.correct / self.samples
 
 
-def host_accuracy(
+@dataclass(frozen=True)
+class ReconstructionError:
+    """Mean squared difference between outputs and images, over all values of `samples` images.
+
+    Attributes:
+        value: in the square of the model's input unit (1 = white squared, where images are
+            scaled to 0..1).
+    """
+
+    value: float
+    samples: int
+
+
+Score: TypeAlias = ClassifierAccuracy | ReconstructionError
+
+
+def score_json(score: Score | None) -> dict[str, Any]:
+    """Plain values for json.dumps; what the task does not have is None."""
+    classes = score if isinstance(score, ClassifierAccuracy) else None
+    return {
+        "accuracy": None if classes is None else classes.value,
+        "reconstruction_error": score.value if isinstance(score, ReconstructionError) else None,
+        "samples": None if score is None else score.samples,
+        "confusion": None if classes is None else classes.confusion,
+    }
+
+
+def host_score(
     model: bytes, dataset: Dataset, progress: Callable[[int], None] | None = None
-) -> ClassifierAccuracy:
-    """The model over the whole test split.
+) -> Score:
+    """The model in TFLM's interpreter over the whole test split.
 
     Args:
-        model: a .tflite classifier with one input and one output.
+        model: a .tflite file with one input and one output.
         progress: called with the number of finished inferences, possibly from another thread.
 
     Raises:
@@ -51,13 +79,13 @@ def host_accuracy(
     graph = read_tflite(model)
     inputs = evaluation_inputs(graph, dataset)
     outputs = golden_outputs(model, [(image[np.newaxis],) for image in inputs], progress)
-    return classifier_accuracy([output for (output,) in outputs], dataset.test_labels)
+    return score([output for (output,) in outputs], graph.outputs[0], dataset)
 
 
 def evaluation_inputs(
     graph: Graph, dataset: Dataset, samples: int | None = None
 ) -> npt.NDArray[Any]:
-    """The first `samples` test images (default: all) as the classifier's input values.
+    """The first `samples` test images (default: all) as the model's input values.
 
     Returns:
         (samples,) + input shape without its batch axis, of the input's element type.
@@ -66,14 +94,36 @@ def evaluation_inputs(
         ModelError: more than one input or output, or shapes that are not those of the data set.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise ModelError("accuracy: the model is no classifier with one input and one output")
-    (output,) = graph.outputs
-    if output.size != len(dataset.class_names):
+        raise ModelError("accuracy: the model must have one input and one output")
+    _require_task(graph.outputs[0], dataset)
+    return model_inputs(dataset.test_images[:samples], dataset.scaling, graph.inputs[0])
+
+
+def score(outputs: Sequence[npt.NDArray[Any]], tensor: Tensor, dataset: Dataset) -> Score:
+    """Judges outputs for the test split's first images.
+
+    Args:
+        outputs: values of `tensor`, one array an image; at least one.
+        tensor: the model's output.
+
+    Raises:
+        ModelError: the model has neither the data set's classes nor its images as output.
+    """
+    if _require_task(tensor, dataset) is Task.CLASSIFICATION:
+        return classifier_accuracy(outputs, dataset.test_labels[: len(outputs)])
+    images = dataset.scaling.apply(dataset.test_images[: len(outputs)])
+    return reconstruction_error(outputs, tensor, images)
+
+
+def _require_task(output: Tensor, dataset: Dataset) -> Task:
+    task = task_of(output.size, dataset)
+    if task is None:
+        values = int(np.prod(dataset.image_shape))
         raise ModelError(
             f"accuracy: the model has {output.size} outputs, "
-            f"{dataset.name} has {len(dataset.class_names)} classes"
+            f"{dataset.name} has {len(dataset.class_names)} classes and {values} values an image"
         )
-    return model_inputs(dataset.test_images[:samples], dataset.scaling, graph.inputs[0])
+    return task
 
 
 def classifier_accuracy(
@@ -92,3 +142,20 @@ def classifier_accuracy(
         counts[label][int(np.argmax(output))] += 1
     correct = sum(counts[index][index] for index in range(classes))
     return ClassifierAccuracy(correct, len(outputs), tuple(map(tuple, counts)))
+
+
+def reconstruction_error(
+    outputs: Sequence[npt.NDArray[Any]], tensor: Tensor, images: npt.NDArray[np.float32]
+) -> ReconstructionError:
+    """Compares in real values, so that quantization of the output counts as error.
+
+    Args:
+        outputs: values of `tensor`, one array an image, as many elements as an image has.
+        tensor: the model's output, float32 or quantized per tensor.
+        images: (samples, ...) real values.
+    """
+    stored = np.stack([output.ravel() for output in outputs]).astype(np.float64)
+    if tensor.quantization is not None:
+        stored = (stored - tensor.zero_point) * tensor.scale
+    difference = stored - images.reshape(len(images), -1)
+    return ReconstructionError(float(np.mean(np.square(difference))), len(outputs))

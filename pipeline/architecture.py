@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import math
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from pipeline.errors import ModelError
 from pipeline.near_miss import suggestion
 from pipeline.own_files import ModelFile, model_file
 from pipeline.spec import ModelSpec
+from pipeline.task import Task, task_of
 from pipeline.tensorflow_setup import tensorflow
 
 
 def build_network(model: ModelSpec, dataset: Dataset) -> Any:
-    """An uncompiled tf_keras model from images of the data set to probabilities of its classes.
+    """An uncompiled tf_keras model from images of the data set to probabilities of its classes,
+    or to its images again.
 
     Raises:
         SpecError: the architecture or one of its parameters is unknown.
@@ -53,8 +56,10 @@ def load_keras_model(path: Path, stage: str) -> Any:
     tensorflow()
     from tf_keras.models import load_model
 
+    from pipeline.table_convolution import TableConv2D
+
     try:
-        return load_model(path, compile=False)
+        return load_model(path, {"TableConv2D": TableConv2D}, compile=False)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
         raise ModelError(
             f"{stage}: {path} is not a Keras model: {_reason(error).rstrip('.')}",
@@ -63,7 +68,8 @@ def load_keras_model(path: Path, stage: str) -> Any:
 
 
 def check_network(network: Any, dataset: Dataset, subject: str) -> None:
-    """Raises ModelError unless a network takes the data set's images and gives its classes."""
+    """Raises ModelError unless a network takes the data set's images and gives its classes, or as
+    many values as an image has."""
     tensorflow()
     from tf_keras import Model
 
@@ -76,6 +82,8 @@ def check_network(network: Any, dataset: Dataset, subject: str) -> None:
         ("takes", network.input_shape, (None, *dataset.image_shape)),
         ("gives", network.output_shape, (None, len(dataset.class_names))),
     ):
+        if what == "gives" and task_of(math.prod(found[1:]), dataset) is Task.RECONSTRUCTION:
+            continue
         if found != wanted and found != (1, *wanted[1:]):
             raise ModelError(f"{subject} {what} shape {found}, {dataset.name} needs {wanted}")
 

@@ -1,22 +1,15 @@
-"""Timed inferences and on-device accuracy of a device that runs a model."""
+"""Timed inferences of a device that runs a model."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from pipeline.accuracy import ClassifierAccuracy, classifier_accuracy
 from pipeline.boards import Counter
 from pipeline.device import Device
-from pipeline.graph import Graph
 from pipeline.report.model import Spread
-from pipeline.validate import Validation, validate
 
 _PERCENT = 95
 
@@ -93,32 +86,6 @@ def spread(values: Sequence[float], percentile: bool) -> Spread:
     ordered = sorted(values)
     p95 = ordered[math.ceil(len(ordered) * _PERCENT / 100) - 1] if percentile else None
     return Spread(statistics.median_low(ordered), ordered[0], ordered[-1], len(ordered), p95)
-
-
-def accuracy_on_device(
-    device: Device,
-    graph: Graph,
-    model: bytes,
-    images: npt.NDArray[Any],
-    labels: npt.NDArray[np.int64],
-    progress: Callable[[int], None] | None = None,
-) -> tuple[ClassifierAccuracy, Validation]:
-    """Classifies images on the device and compares every output byte with TFLM's on the way.
-
-    Args:
-        graph: of `model`, a classifier with one input and one output.
-        images: (samples, ...) values of the input, without its batch axis
-            (`accuracy.evaluation_inputs`).
-        labels: (samples,) class indices.
-        progress: called with the number of finished images.
-
-    Raises:
-        DeviceError, ModelError, ToolError: as `validate`.
-    """
-    inputs = [(image[np.newaxis],) for image in images]
-    validation = validate(device, graph, model, inputs, progress)
-    accuracy = classifier_accuracy([scores for (scores,) in validation.outputs], labels)
-    return accuracy, validation
 
 
 def _instructions(counter: Counter, ticks: int) -> int:

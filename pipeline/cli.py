@@ -15,6 +15,7 @@ import click
 from pipeline import __version__
 from pipeline.cli_doctor import doctor_command
 from pipeline.cli_export import export_command
+from pipeline.cli_models import models_command
 from pipeline.cli_monitor import monitor_command
 from pipeline.cli_options import Options, common_options
 from pipeline.errors import OutputsDifferError, PipelineError
@@ -249,6 +250,7 @@ def compare_command(runs: tuple[Path, ...], as_json: bool) -> None:
 
 cli.add_command(doctor_command)
 cli.add_command(export_command)
+cli.add_command(models_command)
 cli.add_command(monitor_command)
 
 
@@ -288,36 +290,6 @@ def sweep_command(
         return
     print_table(table.columns, [row.cells for row in table.rows], right=table.numbers)
     click.echo(f"{folder / 'sweep.html'} has the learning curves")
-
-
-@cli.command("models")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def models_command(as_json: bool) -> None:
-    """List the architectures that a spec can name."""
-    from pipeline.models import models
-    from pipeline.terminal import print_table
-
-    if as_json:
-        _print_json(
-            [
-                {
-                    "name": model.name,
-                    "summary": model.summary,
-                    "parameters": {p.name: p.default for p in model.parameter_list()},
-                }
-                for model in models().values()
-            ]
-        )
-        return
-    rows = [
-        (
-            model.name,
-            model.summary,
-            ", ".join(f"{p.name}={p.default}" for p in model.parameter_list()) or "-",
-        )
-        for model in models().values()
-    ]
-    print_table(("model", "what it is", "parameters"), rows)
 
 
 @cli.command("boards")

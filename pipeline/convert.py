@@ -82,8 +82,22 @@ def convert(
         network = load_keras_model(keras_file, "convert")
     else:
         network = with_simulated_int8(keras_file, qat_weights)
-    content = _converted(network, images, quantization.per_channel_dense)
-    require_int8(read_tflite(content, keras_file.name))
+    return convert_network(network, images, quantization.per_channel_dense)
+
+
+def convert_network(
+    network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool = False
+) -> TfliteModel:
+    """int8 quantization of a tf_keras model in memory, otherwise as `convert`.
+
+    Args:
+        images: (samples, height, width, channels) real values that calibrate the value ranges.
+
+    Raises:
+        ModelError: a float tensor is left after conversion.
+    """
+    content = _converted(network, images, per_channel_dense)
+    require_int8(read_tflite(content, network.name))
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))

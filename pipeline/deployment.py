@@ -1,4 +1,4 @@
-"""A built model on its device: timed, compared with TFLM, and its accuracy where data allow."""
+"""A built model on its device: timed, compared with TFLM, and judged where there are data."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pipeline import ops
-from pipeline.accuracy import ClassifierAccuracy, classifier_accuracy, evaluation_inputs
+from pipeline.accuracy import Score, evaluation_inputs, score
 from pipeline.aot.goal import Goal
 from pipeline.aot.lowering import lower
 from pipeline.aot.program import Step
-from pipeline.benchmark import BenchmarkResult, accuracy_on_device, benchmark
+from pipeline.benchmark import BenchmarkResult, benchmark
 from pipeline.boards import Board
 from pipeline.data import Dataset
 from pipeline.device import AUTO, Device, open_link
@@ -38,12 +38,12 @@ class Deployment:
 
     Attributes:
         validation: None where the device is the reference itself.
-        accuracy: None without a data set.
+        score: accuracy or reconstruction error; None without a data set.
     """
 
     benchmark: BenchmarkResult
     validation: Validation | None
-    accuracy: ClassifierAccuracy | None
+    score: Score | None
     steps: tuple[OpCost, ...]
 
 
@@ -102,7 +102,7 @@ def measure(
             in TFLM's interpreter.
         port: as `open_link`.
         goal: what the image was compiled for.
-        dataset: gives the test images that are classified; without one, random inputs are
+        dataset: gives the test images that are sent; without one, random inputs are
             compared with TFLM.
         seed: of the random inputs.
         progress: (inferences done, of how many) of the comparison.
@@ -131,16 +131,16 @@ def measure(
         images = evaluation_inputs(graph, dataset, count)
         data = pack((images[0],))
         timed = _timed(device, board, data, settings)
-        accuracy, validation = accuracy_on_device(
+        validation = validate(
             device,
             graph,
             model,
-            images,
-            dataset.test_labels[: len(images)],
+            [(image[np.newaxis],) for image in images],
             lambda done: progress(done, len(images)),
         )
+        achieved = score([values for (values,) in validation.outputs], graph.outputs[0], dataset)
         timed = _with_estimate(timed, board, elf, model, data)
-        return Deployment(timed, validation, accuracy, step_costs(steps, timed))
+        return Deployment(timed, validation, achieved, step_costs(steps, timed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +266,7 @@ def _interpreted(
     dataset: Dataset | None,
     progress: Callable[[int, int], None],
 ) -> Deployment:
-    """Accuracy in TFLM's interpreter. It is the reference, so that nothing is compared, and a
+    """The score in TFLM's interpreter. It is the reference, so that nothing is compared, and a
     process of Python around it, so that nothing is timed."""
     untimed = BenchmarkResult(None, None, None, None, None)
     costs = step_costs(executed_steps(graph, "tflm", Goal("host")), untimed)
@@ -276,9 +276,8 @@ def _interpreted(
     images = evaluation_inputs(graph, dataset, count)
     inputs = [(image[np.newaxis],) for image in images]
     outputs = golden_outputs(model, inputs, lambda done: progress(done, len(images)))
-    labels = dataset.test_labels[: len(images)]
-    accuracy = classifier_accuracy([scores for (scores,) in outputs], labels)
-    return Deployment(untimed, None, accuracy, costs)
+    achieved = score([values for (values,) in outputs], graph.outputs[0], dataset)
+    return Deployment(untimed, None, achieved, costs)
 
 
 def _with_estimate(

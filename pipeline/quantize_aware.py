@@ -22,7 +22,7 @@ from pipeline.errors import ModelError
 from pipeline.spec import AugmentationSpec, QuantizationSpec, TrainingSpec
 from pipeline.store import write_if_changed
 from pipeline.tensorflow_setup import tensorflow
-from pipeline.train import float_accuracy, seeded_keras
+from pipeline.train import history_of, seeded_keras
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.fit import fit
 from pipeline.training.history import TrainingHistory, TrainingProgress
@@ -53,8 +53,8 @@ def quantize_aware(
         weights_file: .npz that appears when it is whole.
 
     Returns:
-        The further epochs; `parameters` counts the value ranges too, `accuracy` is that of the
-        simulation on the whole test split.
+        The further epochs; `parameters` counts the value ranges too, accuracy or error are those
+        of the simulation on the whole test split.
 
     Raises:
         ModelError: tfmot cannot quantize a layer, or the loss is no longer a number.
@@ -68,8 +68,7 @@ def quantize_aware(
     archive = io.BytesIO()
     np.savez(archive, *weights, allow_pickle=False)
     write_if_changed(weights_file, archive.getvalue())
-    accuracy = float_accuracy(network, dataset)
-    return TrainingHistory(fitted.epochs, network.count_params(), accuracy, fitted.curve)
+    return history_of(fitted, network, dataset)
 
 
 def qat_schedule(training: TrainingSpec, quantization: QuantizationSpec) -> TrainingSpec:

@@ -33,6 +33,7 @@ from pipeline.training_stages import (
     data_settings,
     load_data,
     packages,
+    result_line,
 )
 
 if TYPE_CHECKING:
@@ -73,18 +74,13 @@ REPORT_HTML = "report.html"
 
 
 def _evaluate(run: Run) -> Mapping[str, Any]:
-    from pipeline.accuracy import host_accuracy
+    from pipeline.accuracy import host_score, score_json
 
     dataset = load_data(run.target.experiment.data.name)
     total = len(dataset.test_images)
-    accuracy = host_accuracy(
-        run.read(MODEL), dataset, lambda done: run.progress.advanced(done, total)
+    return score_json(
+        host_score(run.read(MODEL), dataset, lambda done: run.progress.advanced(done, total))
     )
-    return {
-        "accuracy": accuracy.value,
-        "samples": accuracy.samples,
-        "confusion": accuracy.confusion,
-    }
 
 
 EVALUATE = Stage(
@@ -92,10 +88,17 @@ EVALUATE = Stage(
     takes={MODEL: "convert"},
     gives=(),
     settings=lambda run: (data_settings(run.target),),
-    code=("pipeline.data", "pipeline.accuracy", "pipeline.golden", "pipeline.quantize", *READING),
+    code=(
+        "pipeline.data",
+        "pipeline.accuracy",
+        "pipeline.golden",
+        "pipeline.quantize",
+        "pipeline.task",
+        *READING,
+    ),
     versions=packages("tflite_micro", "numpy"),
     execute=_evaluate,
-    summary=lambda r: f"int8 accuracy {r['accuracy']:.4f} of {r['samples']:,} images (TFLM)",
+    summary=lambda r: f"int8 {result_line(r)} of {r['samples']:,} images (TFLM)",
 )
 
 
@@ -128,6 +131,7 @@ ANALYZE = Stage(
 
 
 def _benchmark(run: Run) -> Mapping[str, Any]:
+    from pipeline.accuracy import score_json
     from pipeline.deployment import measure
 
     target = run.target
@@ -149,16 +153,14 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
         )
     finally:
         run.folder.write(SERIAL_LOG, log.getvalue())  # also what a failing device said
-    accuracy, validation = shown.accuracy, shown.validation
+    validation = shown.validation
     return {
         "instructions_per_inference": _plain(shown.benchmark.instructions),
         "latency_us": _plain(shown.benchmark.latency_us),
         "estimated_cycles": shown.benchmark.estimated_cycles,
         "estimated_ms": shown.benchmark.estimated_ms,
         "arena_bytes": shown.benchmark.arena_bytes,
-        "accuracy": None if accuracy is None else accuracy.value,
-        "samples": None if accuracy is None else accuracy.samples,
-        "confusion": None if accuracy is None else accuracy.confusion,
+        **score_json(shown.score),
         "class_names": None if dataset is None else list(dataset.class_names),
         "golden": {
             "compared": None if validation is None else validation.compared,
@@ -278,6 +280,7 @@ BENCHMARK = Stage(
     settings=_benchmark_settings,
     code=(
         "pipeline.deployment",
+        "pipeline.accuracy",
         "pipeline.benchmark",
         "pipeline.validate",
         "pipeline.device",
@@ -286,6 +289,7 @@ BENCHMARK = Stage(
         "pipeline.golden",
         "pipeline.inputs",
         "pipeline.quantize",
+        "pipeline.task",
         "pipeline.data",
         *COMPILING,
     ),

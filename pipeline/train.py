@@ -18,7 +18,7 @@ from pipeline.spec import AugmentationSpec, ModelSpec, TrainingSpec
 from pipeline.store import write_if_changed
 from pipeline.tensorflow_setup import tensorflow
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.evaluation import Evaluator
+from pipeline.training.evaluation import Evaluator, network_task
 from pipeline.training.fit import Fitted, fit
 from pipeline.training.history import TrainingHistory, TrainingProgress
 from pipeline.training.transfer import freeze_until, take_weights
@@ -34,11 +34,6 @@ class TrainedModel:
     path: Path
     history: TrainingHistory
 
-    @property
-    def accuracy(self) -> float:
-        """Share of right classes over the whole test split in float32, 0..1."""
-        return self.history.accuracy
-
 
 def train(
     model: ModelSpec,
@@ -50,7 +45,10 @@ def train(
     checkpoint: Checkpoint | None = None,
     events: Path | None = None,
 ) -> TrainedModel:
-    """Trains with shuffled batches and sparse categorical cross-entropy, and saves the result.
+    """Trains with shuffled batches, and saves the result.
+
+    The loss is the sparse categorical cross-entropy, or the mean squared error of a model with as
+    many outputs as an image has values.
 
     A saved model (`model.name` ends in .keras or .h5) is taken as it is: its history has no epoch.
 
@@ -82,13 +80,7 @@ def train(
         fitted = fit(network, training, dataset, progress, augmentation, checkpoint, events)
         if training.freeze_until is not None:
             network.trainable = True
-    history = TrainingHistory(
-        fitted.epochs,
-        network.count_params(),
-        float_accuracy(network, dataset),
-        fitted.curve,
-        fitted.best_epoch,
-    )
+    history = history_of(fitted, network, dataset)
     _save(network, path)
     return TrainedModel(path, history)
 
@@ -103,10 +95,22 @@ def seeded_keras(seed: int) -> Any:
     return keras
 
 
-def float_accuracy(network: Any, dataset: Dataset) -> float:
-    """Share of right classes over the whole test split, 0..1."""
-    _, accuracy = Evaluator(network, dataset.scaling)(dataset.test_images, dataset.test_labels)
-    return accuracy
+def history_of(fitted: Fitted, network: Any, dataset: Dataset) -> TrainingHistory:
+    """The learning curves, with what the network achieves on the whole test split.
+
+    Raises:
+        ModelError: its outputs are neither class probabilities nor its input again.
+    """
+    evaluator = Evaluator(network, dataset.scaling, network_task(network, dataset))
+    loss, accuracy = evaluator(dataset.test_images, dataset.test_labels)
+    return TrainingHistory(
+        fitted.epochs,
+        network.count_params(),
+        accuracy,
+        fitted.curve,
+        fitted.best_epoch,
+        loss if accuracy is None else None,
+    )
 
 
 def _save(network: Any, path: Path) -> None:

@@ -70,7 +70,12 @@ def _train(run: Run) -> Mapping[str, Any]:
     run.folder.write_json(HISTORY, trained.history.to_json())
     run.folder.record_seed(spec.training.seed)
     checkpoint.remove()
-    return {"accuracy": trained.accuracy, "parameters": trained.history.parameters}
+    history = trained.history
+    return {
+        "accuracy": history.accuracy,
+        "reconstruction_error": history.reconstruction_error,
+        "parameters": history.parameters,
+    }
 
 
 def _checkpoint(run: Run, stage: Stage) -> Checkpoint:
@@ -88,10 +93,19 @@ def _shown(run: Run) -> Callable[[TrainingProgress], None]:
 
     def advanced(at: TrainingProgress) -> None:
         done = (at.epoch - 1) * at.batches + at.batch
-        note = f"epoch {at.epoch} of {at.epochs}, loss {at.loss:.4f}, accuracy {at.accuracy:.4f}"
+        note = f"epoch {at.epoch} of {at.epochs}, loss {at.loss:.4f}"
+        if at.accuracy is not None:
+            note += f", accuracy {at.accuracy:.4f}"
         run.progress.advanced(done, at.epochs * at.batches, note)
 
     return advanced
+
+
+def result_line(result: Mapping[str, Any]) -> str:
+    """What a model achieves, from a stage's result: its accuracy or its reconstruction error."""
+    if result["accuracy"] is None:
+        return f"squared error {result['reconstruction_error']:.5f}"
+    return f"accuracy {result['accuracy']:.4f}"
 
 
 def _train_settings(run: Run) -> tuple[Any, ...]:
@@ -124,13 +138,15 @@ TRAIN = Stage(
         "pipeline.models",
         "pipeline.architecture",
         "pipeline.data",
+        "pipeline.table_convolution",
+        "pipeline.task",
         "pipeline.train",
         "pipeline.training",
         "pipeline.tensorflow_setup",
     ),
     versions=packages("tensorflow", "tf_keras", "numpy"),
     execute=_train,
-    summary=lambda r: f"{r['parameters']:,} parameters, test accuracy {r['accuracy']:.4f}",
+    summary=lambda r: f"{r['parameters']:,} parameters, test {result_line(r)}",
 )
 
 # --- quantization-aware training, and what it is held against -------------------------------------
@@ -152,15 +168,14 @@ def _post_training_settings(run: Run) -> tuple[Any, ...]:
 
 
 def _post_training(run: Run) -> Mapping[str, Any]:
-    from pipeline.accuracy import host_accuracy
+    from pipeline.accuracy import host_score, score_json
     from pipeline.convert import convert
 
     spec = run.target.experiment
     dataset = load_data(spec.data.name)
     model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization)
     run.folder.write(POST_TRAINING_MODEL, model.content)
-    accuracy = host_accuracy(model.content, dataset)
-    return {"accuracy": accuracy.value, "samples": accuracy.samples}
+    return score_json(host_score(model.content, dataset))
 
 
 POST_TRAINING = Stage(
@@ -171,16 +186,18 @@ POST_TRAINING = Stage(
     code=(
         "pipeline.accuracy",
         "pipeline.architecture",
+        "pipeline.table_convolution",
         "pipeline.convert",
         "pipeline.data",
         "pipeline.golden",
         "pipeline.quantize",
+        "pipeline.task",
         "pipeline.tensorflow_setup",
         *READING,
     ),
     versions=packages("tensorflow", "tf_keras", "ai-edge-litert", "tflite_micro", "numpy"),
     execute=_post_training,
-    summary=lambda r: f"int8 accuracy {r['accuracy']:.4f} without further training (TFLM)",
+    summary=lambda r: f"int8 {result_line(r)} without further training (TFLM)",
     applies=is_qat,
 )
 
@@ -202,7 +219,10 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
     )
     run.folder.write_json(QAT_HISTORY, history.to_json())
     checkpoint.remove()
-    return {"accuracy": history.accuracy}
+    return {
+        "accuracy": history.accuracy,
+        "reconstruction_error": history.reconstruction_error,
+    }
 
 
 def _quantize_aware_settings(run: Run) -> tuple[Any, ...]:
@@ -223,15 +243,17 @@ QUANTIZE_AWARE = Stage(
     settings=_quantize_aware_settings,
     code=(
         "pipeline.architecture",
+        "pipeline.table_convolution",
         "pipeline.data",
         "pipeline.quantize_aware",
+        "pipeline.task",
         "pipeline.train",
         "pipeline.training",
         "pipeline.tensorflow_setup",
     ),
     versions=packages("tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy"),
     execute=_quantize_aware,
-    summary=lambda r: f"test accuracy {r['accuracy']:.4f} with simulated int8",
+    summary=lambda r: f"test {result_line(r)} with simulated int8",
     applies=is_qat,
 )
 
@@ -256,6 +278,7 @@ CONVERT = Stage(
     settings=lambda run: (run.target.experiment.quantization.mode, *_post_training_settings(run)),
     code=(
         "pipeline.architecture",
+        "pipeline.table_convolution",
         "pipeline.convert",
         "pipeline.data",
         "pipeline.quantize_aware",

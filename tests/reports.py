@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pipeline.aot.memory import Buffer
 from pipeline.report.details import Curves, Details, LayerParameters, Provenance
-from pipeline.report.model import Accuracy, Confusion, Golden, OpCost, Report, Spread
+from pipeline.report.model import Confusion, Golden, OpCost, Report, Scores, Spread
 
 FASHION = (
     "T-shirt/top",
@@ -34,7 +34,7 @@ def emulated_run() -> tuple[Report, Details]:
         board="nano33ble_sim",
         runtime="aot",
         kind="emulated",
-        accuracy=Accuracy(0.9674, 0.9672, 0.959, 1000, 0.95),
+        accuracy=Scores(0.9674, 0.9672, 0.959, 1000, 0.95),
         instructions_per_inference=Spread(1112015, 1112015, 1112015, 30),
         estimated_cycles=None,
         estimated_ms=None,

@@ -7,13 +7,16 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.aot.program import Step
 from pipeline.errors import UnsupportedOperatorError
 from pipeline.graph import Operator, Shape
+
+if TYPE_CHECKING:
+    from pipeline.ops.shared.rules import WindowAxis
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class OperatorDefinition:
         draw: a random case that `check` accepts and TFLM accepts.
         options: labels that `draw` must produce between them over many cases.
         parse: schema options object (or None) -> typed attributes.
+        windows: of operators that slide one over an image: along its height and width.
     """
 
     kind: str
@@ -57,6 +61,7 @@ class OperatorDefinition:
     draw: Callable[[np.random.Generator], SingleOpCase]
     options: frozenset[str] = field(default_factory=frozenset)
     parse: Callable[[Any], Any] = no_attributes
+    windows: Callable[[Operator], tuple[WindowAxis, WindowAxis]] | None = None
 
 
 _definitions: dict[str, OperatorDefinition] = {}

@@ -131,5 +131,6 @@ register(
         draw=_draw,
         options=convolution.CONVOLUTION_OPTIONS | {"grouped"},
         parse=_parse,
+        windows=convolution.require_windows,
     )
 )

@@ -125,5 +125,6 @@ register(
         draw=_draw,
         options=convolution.CONVOLUTION_OPTIONS | {_multiplier_label(1), _multiplier_label(2)},
         parse=_parse,
+        windows=convolution.require_windows,
     )
 )

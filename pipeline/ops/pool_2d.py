@@ -173,5 +173,6 @@ for _kind in _KERNELS:
             draw=functools.partial(_draw, _kind),
             options=_OPTIONS,
             parse=_parse,
+            windows=_require_windows,
         )
     )

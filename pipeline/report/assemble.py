@@ -7,13 +7,13 @@ from typing import Any
 
 from pipeline.own_files import label
 from pipeline.report.model import (
-    Accuracy,
     Confusion,
     EstimateBasis,
     Golden,
     Kind,
     OpCost,
     Report,
+    Scores,
     Spread,
 )
 from pipeline.target import Target
@@ -41,7 +41,7 @@ def assemble(
         board=target.board.id,
         runtime=target.runtime,
         kind=_KINDS[target.board.kind],
-        accuracy=_accuracy(target, results),
+        accuracy=_scores("accuracy", target, results),
         instructions_per_inference=_spread(shown["instructions_per_inference"]),
         estimated_cycles=shown.get("estimated_cycles"),
         estimated_ms=shown.get("estimated_ms"),
@@ -60,6 +60,7 @@ def assemble(
         confusion=_confusion(results),
         optimize=target.optimize if target.runtime == "aot" else None,
         estimate=_estimate(target, shown.get("estimated_ms")),
+        reconstruction_error=_scores("reconstruction_error", target, results),
     )
 
 
@@ -74,18 +75,24 @@ def _spread(values: Mapping[str, Any] | None) -> Spread | None:
     return None if values is None else Spread(**values)
 
 
-def _accuracy(target: Target, results: Mapping[str, Mapping[str, Any]]) -> Accuracy | None:
+def _scores(
+    quantity: str, target: Target, results: Mapping[str, Mapping[str, Any]]
+) -> Scores | None:
+    """`quantity` ("accuracy", "reconstruction_error") of every stage that has it."""
     shown = results["benchmark"]
-    if target.spec is None or shown["accuracy"] is None:
+    if target.spec is None or shown.get(quantity) is None:
         return None
-    return Accuracy(
-        float32=results["train"]["accuracy"] if "train" in results else None,
-        int8_host=results["evaluate"]["accuracy"] if "evaluate" in results else None,
-        on_device=shown["accuracy"],
+
+    def of(stage: str) -> float | None:
+        value: float | None = results.get(stage, {}).get(quantity)
+        return value
+
+    return Scores(
+        float32=of("train"),
+        int8_host=of("evaluate"),
+        on_device=shown[quantity],
         samples=shown["samples"],
-        int8_post_training=(
-            results["post_training"]["accuracy"] if "post_training" in results else None
-        ),
+        int8_post_training=of("post_training"),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.report.text import error_text
 
 REPORT_JSON = "report.json"
 _UNKNOWN = "-"
@@ -49,6 +50,9 @@ COLUMNS = (
     Column("kind", "kind", _in("kind")),
     Column("accuracy int8", "accuracy_int8_host", _in("accuracy", "int8_host")),
     Column("on device", "accuracy_on_device", _in("accuracy", "on_device")),
+    Column(
+        "squared error", "reconstruction_error_on_device", _in("reconstruction_error", "on_device")
+    ),
     Column("golden", "golden_identical", _in("golden", "identical")),
     Column(
         "instructions",
@@ -118,7 +122,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]
         shown.insert(0, Column("run", "run", _in("run")))
     cells = [[_cell(column, row) for column in shown] for row in rows]
     numbers = [
-        index for index, column in enumerate(shown) if column.is_cost or "accuracy" in column.key
+        index
+        for index, column in enumerate(shown)
+        if column.is_cost or "accuracy" in column.key or "error" in column.key
     ]
     return [column.title for column in shown], cells, numbers
 
@@ -135,6 +141,8 @@ def _cell(column: Column, row: Mapping[str, Any]) -> str:
         return "identical" if value else "DIFFERS"
     if "accuracy" in column.key:
         return f"{100 * value:.2f} %"
+    if "error" in column.key:
+        return error_text(value)
     if not column.is_cost:
         return str(value)
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

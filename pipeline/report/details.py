@@ -18,12 +18,13 @@ class Curves:
 
     Attributes:
         loss: cross-entropy in nats; "training" and "test".
-        accuracy: 0..1; likewise.
+        accuracy: 0..1; likewise. None of a model that gives its input back, whose loss is the
+            mean squared error.
         float_epochs: epochs before quantization-aware training; None where there was none.
     """
 
     loss: Mapping[str, tuple[float, ...]]
-    accuracy: Mapping[str, tuple[float, ...]]
+    accuracy: Mapping[str, tuple[float, ...]] | None
     float_epochs: int | None
 
 
@@ -120,14 +121,14 @@ def learning_curves(histories: Sequence[Mapping[str, Any]]) -> Curves | None:
 
     def columns(quantity: str) -> dict[str, tuple[float, ...]]:
         series = {"training": quantity, "test": f"test_{quantity}"}
-        if all(epoch[f"validation_{quantity}"] is not None for epoch in epochs):
+        if all(epoch.get(f"validation_{quantity}") is not None for epoch in epochs):
             series["validation"] = f"validation_{quantity}"
         return {title: tuple(epoch[name] for epoch in epochs) for title, name in series.items()}
 
     first = len(histories[0]["epochs"])
     return Curves(
         loss=columns("loss"),
-        accuracy=columns("accuracy"),
+        accuracy=None if epochs[0]["accuracy"] is None else columns("accuracy"),
         float_epochs=first if 0 < first < len(epochs) else None,
     )
 

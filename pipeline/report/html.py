@@ -9,7 +9,7 @@ from pipeline.codegen.templates import render_template
 from pipeline.report.charts import ArenaChart, LineChart, arena_chart, learning_chart
 from pipeline.report.details import Details, LayerParameters
 from pipeline.report.model import Confusion, OpCost, Report
-from pipeline.report.text import cost_unit_of, summary_rows
+from pipeline.report.text import cost_unit_of, error_text, summary_rows
 
 _MOST_CLASSES = 25  # a larger matrix tells nobody anything; the list of confusions still does
 _CONFUSIONS_LISTED = 6
@@ -123,6 +123,10 @@ def _figures(report: Report, details: Details) -> list[Figure]:
     if accuracy is not None and accuracy.on_device is not None:
         note = f"of {accuracy.samples:,} images on the device"
         figures.append(Figure("Accuracy", f"{100 * accuracy.on_device:.2f} %", note))
+    error = report.reconstruction_error
+    if error is not None and error.on_device is not None:
+        note = f"of what {error.samples:,} images come back as from the device"
+        figures.append(Figure("Mean squared error", error_text(error.on_device), note))
     instructions, latency = report.instructions_per_inference, report.latency_us
     if instructions is not None:
         figures.append(
@@ -281,13 +285,16 @@ def _curves(details: Details) -> tuple[LineChart, ...]:
     curves = details.curves
     if curves is None:
         return ()
+    phase = curves.float_epochs
+    if curves.accuracy is None:
+        return (
+            learning_chart(
+                "Loss (mean squared error)", curves.loss, from_zero=True, first_phase=phase
+            ),
+        )
     return (
-        learning_chart(
-            "Accuracy", curves.accuracy, from_zero=False, first_phase=curves.float_epochs
-        ),
-        learning_chart(
-            "Loss (cross-entropy)", curves.loss, from_zero=True, first_phase=curves.float_epochs
-        ),
+        learning_chart("Accuracy", curves.accuracy, from_zero=False, first_phase=phase),
+        learning_chart("Loss (cross-entropy)", curves.loss, from_zero=True, first_phase=phase),
     )
 
 

@@ -11,8 +11,8 @@ Kind = Literal["measured", "emulated", "host"]
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Share of right classes, 0..1.
+class Scores:
+    """Accuracy (share of right classes, 0..1) or reconstruction error (mean squared) of a model.
 
     Attributes:
         float32: the trained model on the whole test set; None where there is none.
@@ -111,14 +111,17 @@ class EstimateBasis:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything report.json holds, in its order; None is an unknown quantity."""
+    """Everything report.json holds, in its order; None is an unknown quantity.
+
+    A classifier has an accuracy, a model that gives its input back a reconstruction_error.
+    """
 
     model: str
     dataset: str | None
     board: str
     runtime: str
     kind: Kind
-    accuracy: Accuracy | None
+    accuracy: Scores | None
     instructions_per_inference: Spread | None
     estimated_cycles: int | None
     estimated_ms: float | None
@@ -135,6 +138,7 @@ class Report:
     confusion: Confusion | None = None
     optimize: str | None = None
     estimate: EstimateBasis | None = None
+    reconstruction_error: Scores | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""
@@ -143,10 +147,11 @@ class Report:
         for name in ("instructions_per_inference", "latency_us"):
             if values[name] is not None and values[name]["p95"] is None:
                 del values[name]["p95"]
-        if values["accuracy"] is not None:
-            # "float" is the contract's word; as an attribute it would hide the type.
-            values["accuracy"] = {
-                "float" if key == "float32" else key: value
-                for key, value in values["accuracy"].items()
-            }
+        for name in ("accuracy", "reconstruction_error"):
+            if values[name] is not None:
+                # "float" is the contract's word; as an attribute it would hide the type.
+                values[name] = {
+                    "float" if key == "float32" else key: value
+                    for key, value in values[name].items()
+                }
         return values

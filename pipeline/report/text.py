@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pipeline.codegen.templates import render_template
-from pipeline.report.model import Accuracy, Report, Spread
+from pipeline.report.model import Report, Scores, Spread
 
 _UNKNOWN = "-"
 _WHERE = {"measured": "measured", "emulated": "emulated", "host": "on this computer"}
@@ -13,18 +14,12 @@ _WHERE = {"measured": "measured", "emulated": "emulated", "host": "on this compu
 
 def summary_rows(report: Report) -> list[tuple[str, str]]:
     """(quantity, value) pairs; a quantity that is not known is left out, never shown as 0."""
-    accuracy = report.accuracy or Accuracy(None, None, None, 0)
     rows = [
         ("model", report.model),
         ("dataset", report.dataset),
         ("generated code minimises", report.optimize),
-        ("accuracy, float", _percent(accuracy.float32)),
-        ("accuracy, int8 post-training on the host (TFLM)", _percent(accuracy.int8_post_training)),
-        (
-            f"accuracy, int8{_trained(accuracy)} on the host (TFLM)",
-            _percent(accuracy.int8_host),
-        ),
-        ("accuracy, on the device", _device_accuracy(report)),
+        *_score_rows("accuracy", report.accuracy, _percent),
+        *_score_rows("mean squared error", report.reconstruction_error, error_text),
         ("golden check against TFLM", _golden(report)),
         ("instructions per inference (emulated)", _spread(report.instructions_per_inference)),
         (f"latency ({_WHERE[report.kind]}), us", _spread(report.latency_us)),
@@ -80,12 +75,31 @@ def step_rows(report: Report) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _trained(accuracy: Accuracy) -> str:
-    return "" if accuracy.int8_post_training is None else " quantization-aware"
+def _score_rows(
+    name: str, scores: Scores | None, text: Callable[[float], str]
+) -> list[tuple[str, str | None]]:
+    if scores is None:
+        return []
+    trained = "" if scores.int8_post_training is None else " quantization-aware"
+    values = (
+        (f"{name}, float", scores.float32),
+        (f"{name}, int8 post-training on the host (TFLM)", scores.int8_post_training),
+        (f"{name}, int8{trained} on the host (TFLM)", scores.int8_host),
+    )
+    rows = [(title, None if value is None else text(value)) for title, value in values]
+    if scores.on_device is not None:
+        value = f"{text(scores.on_device)} of {scores.samples:,} images"
+        rows.append((f"{name}, on the device", value))
+    return rows
 
 
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.2f} %"
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def error_text(squared_error: float) -> str:
+    """A reconstruction error with three significant digits."""
+    return f"{squared_error:.3g}"
 
 
 def _count(value: float | None) -> str | None:
@@ -98,12 +112,6 @@ def _estimated_latency(report: Report) -> str | None:
     if report.estimated_ms is None or report.estimate is None:
         return None
     return f"{report.estimated_ms:,.2f} ms +-{report.estimate.error_percent:g} %"
-
-
-def _device_accuracy(report: Report) -> str | None:
-    if report.accuracy is None or report.accuracy.on_device is None:
-        return None
-    return f"{_percent(report.accuracy.on_device)} of {report.accuracy.samples:,} images"
 
 
 def _golden(report: Report) -> str | None:

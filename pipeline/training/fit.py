@@ -20,10 +20,11 @@ import numpy.typing as npt
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.spec import AugmentationSpec, TrainingSpec
+from pipeline.task import Task
 from pipeline.tensorflow_setup import tensorflow
 from pipeline.training.augmentation import augment
 from pipeline.training.checkpoint import Checkpoint, TrainingState
-from pipeline.training.evaluation import Evaluator
+from pipeline.training.evaluation import Evaluator, losses_and_right, network_task
 from pipeline.training.history import CurvePoint, EpochMetrics, TrainingProgress
 from pipeline.training.schedule import learning_rate_at
 from pipeline.training.twin import twin
@@ -54,7 +55,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     events: Path | None = None,
 ) -> Fitted:
-    """Moves the weights of a network with class probabilities as its output.
+    """Moves the weights of a network whose outputs are class probabilities or its input again.
 
     Args:
         progress: called after every batch.
@@ -63,7 +64,7 @@ def fit(
         events: folder for TensorBoard's scalars of every epoch.
 
     Raises:
-        ModelError: the loss is no longer a number.
+        ModelError: the outputs are neither, or the loss is no longer a number.
     """
     loop = _Loop(network, training, dataset, augmentation or AugmentationSpec(), events)
     loop.restore(None if checkpoint is None else checkpoint.load())
@@ -95,8 +96,11 @@ class _Loop:
         self._batches = math.ceil(len(self._train) / training.batch_size)
         self._optimizer = _optimizer(training)
         self._optimizer.build(self._trained.trainable_variables)
-        self._step = _step(self._trained, self._optimizer, training, augmentation, self._update)
-        self._evaluator = Evaluator(self._trained, dataset.scaling)
+        self._task = network_task(network, dataset)
+        self._step = _step(
+            self._trained, self._optimizer, training, augmentation, self._update, self._task
+        )
+        self._evaluator = Evaluator(self._trained, dataset.scaling, self._task)
         self._state = TrainingState([], [])
         self._order: Indices | None = None
         self._events = None if events is None else tf.summary.create_file_writer(str(events))
@@ -137,13 +141,15 @@ class _Loop:
         state.right += int(right)
         state.update += 1
         samples = batch * training.batch_size + len(chosen)
-        mean, accuracy = state.loss_sum / samples, state.right / samples
+        mean = state.loss_sum / samples
+        has_classes = self._task is Task.CLASSIFICATION
+        accuracy = state.right / samples if has_classes else None
         if not math.isfinite(mean):
             raise ModelError(
                 f"train: the loss is no longer a number in epoch {epoch + 1}, batch {batch + 1}",
                 "lower [training] learning_rate",
             )
-        if training.curve_every > 0 and state.update % training.curve_every == 0:
+        if has_classes and training.curve_every > 0 and state.update % training.curve_every == 0:
             state.curve.append(self._curve_point())
         if batch + 1 == self._batches:
             self._end_epoch(epoch + 1, mean, accuracy)
@@ -170,14 +176,15 @@ class _Loop:
         size = self._training.batch_size
         return self._order[batch * size : (batch + 1) * size]
 
-    def _end_epoch(self, epoch: int, loss: float, accuracy: float) -> None:
+    def _end_epoch(self, epoch: int, loss: float, accuracy: float | None) -> None:
         state, data = self._state, self._dataset
         tested = self._evaluator(data.test_images, data.test_labels)
-        validated: tuple[float, float] | tuple[None, None] = (None, None)
+        validated: tuple[float | None, float | None] = (None, None)
         if len(self._validation) > 0:
             kept = self._validation
             validated = self._evaluator(data.train_images[kept], data.train_labels[kept])
-        metrics = EpochMetrics(epoch, _rounded(loss), _rounded(accuracy), *tested, *validated)
+        rounded = None if accuracy is None else _rounded(accuracy)
+        metrics = EpochMetrics(epoch, _rounded(loss), rounded, *tested, *validated)
         best = state.epochs[state.best_epoch - 1].validation_loss if state.best_epoch else None
         state.epochs.append(metrics)
         state.loss_sum, state.right = 0.0, 0
@@ -193,6 +200,8 @@ class _Loop:
         share = generator.permutation(self._train)[: math.ceil(len(self._train) / _CURVE_SHARE)]
         _, train = self._evaluator(data.train_images[share], data.train_labels[share])
         _, test = self._evaluator(data.test_images, data.test_labels)
+        assert train is not None, "curves are of classifiers"
+        assert test is not None, "curves are of classifiers"
         return CurvePoint(self._state.update, train, test)
 
     def _write_events(self, metrics: EpochMetrics) -> None:
@@ -239,19 +248,18 @@ def _step(
     training: TrainingSpec,
     augmentation: AugmentationSpec,
     update: Any,
+    task: Task,
 ) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """(images, labels, learning rate) -> loss summed over the batch, and how many were right."""
     tf = tensorflow()
-    from tf_keras.losses import sparse_categorical_crossentropy
-
     variables = network.trainable_variables
     decayed = [v for v in variables if v.name.rsplit("/", 1)[-1].split(":")[0] in _KERNELS]
 
     def step(images: Any, labels: Any, rate: Any) -> tuple[Any, Any]:
         images = augment(images, augmentation, training.seed, update)
         with tf.GradientTape() as tape:
-            probabilities = network(images, training=True)
-            losses = sparse_categorical_crossentropy(labels, probabilities)
+            outputs = network(images, training=True)
+            losses, right = losses_and_right(task, outputs, images, labels)
             reduce = tf.reduce_sum if training.loss_reduction == "sum" else tf.reduce_mean
             objective = reduce(losses) + sum(network.losses)
             if training.l2 > 0:
@@ -262,7 +270,6 @@ def _step(
         optimizer.learning_rate.assign(rate)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         update.assign_add(1)
-        right = tf.equal(tf.argmax(probabilities, axis=1), labels)
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.int64))
 
     compiled: Callable[[Any, Any, Any], tuple[Any, Any]] = tf.function(step, reduce_retracing=True)

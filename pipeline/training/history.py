@@ -10,6 +10,8 @@ from typing import Any
 class EpochMetrics:
     """One epoch; losses are means of the cross-entropy in nats, accuracies are within 0..1.
 
+    Where the task is reconstruction, losses are mean squared errors and accuracies None.
+
     Attributes:
         epoch: from 1.
         loss, accuracy: means over the training batches, while the weights moved.
@@ -20,9 +22,9 @@ class EpochMetrics:
 
     epoch: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     test_loss: float
-    test_accuracy: float
+    test_accuracy: float | None
     validation_loss: float | None = None
     validation_accuracy: float | None = None
 
@@ -48,16 +50,20 @@ class TrainingHistory:
 
     Attributes:
         parameters: trainable and other weights of the Keras model, counted.
-        accuracy: share of right classes over the whole test split in float32, 0..1.
+        accuracy: share of right classes over the whole test split in float32, 0..1; None where
+            the task is reconstruction.
         curve: every [training] curve_every updates; empty without.
         best_epoch: whose weights were kept, by early stopping; None where the last epoch's were.
+        reconstruction_error: mean squared error over the whole test split in float32, in the
+            square of the model's input unit; None where the task is classification.
     """
 
     epochs: tuple[EpochMetrics, ...]
     parameters: int
-    accuracy: float
+    accuracy: float | None
     curve: tuple[CurvePoint, ...] = ()
     best_epoch: int | None = None
+    reconstruction_error: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps."""
@@ -68,16 +74,19 @@ class TrainingHistory:
         """The inverse of `to_json`."""
         epochs = tuple(EpochMetrics(**epoch) for epoch in values["epochs"])
         curve = tuple(CurvePoint(**point) for point in values["curve"])
-        return cls(epochs, values["parameters"], values["accuracy"], curve, values["best_epoch"])
+        return cls(**{**values, "epochs": epochs, "curve": curve})
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where the training is: `epoch` and `batch` count from 1, metrics are of the epoch so far."""
+    """Where the training is: `epoch` and `batch` count from 1, metrics are of the epoch so far.
+
+    `accuracy` is None where the task is reconstruction.
+    """
 
     epoch: int
     epochs: int
     batch: int
     batches: int
     loss: float
-    accuracy: float
+    accuracy: float | None

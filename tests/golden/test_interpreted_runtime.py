@@ -71,5 +71,5 @@ def test_accuracy_is_that_of_the_reference_on_the_samples_asked_for():
     )
 
     assert shown.validation is None
-    assert shown.accuracy is not None
-    assert (shown.accuracy.value, shown.accuracy.samples) == (4 / 6, 6)
+    assert shown.score is not None
+    assert (shown.score.value, shown.score.samples) == (4 / 6, 6)

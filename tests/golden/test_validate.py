@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import small_models
+from pipeline.accuracy import classifier_accuracy
 from pipeline.aot.lowering import lower
-from pipeline.benchmark import accuracy_on_device
 from pipeline.errors import OutputsDifferError
 from pipeline.golden import golden_outputs, golden_tensors
 from pipeline.inputs import load_inputs, pack
@@ -103,7 +103,8 @@ def test_accuracy_counts_right_classes_and_compares_on_the_way():
     # 2 x0 + x1 + 3 and -x0 + 3 x1, plus zero point 1, at least 1: (6, 1), (1, 111), (127, 127)
     outputs = [bytes([6, 1]), bytes([1, 111]), bytes([127, 127])]
     device = Replay({x.tobytes(): y for x, y in zip(images, outputs, strict=True)})
-    accuracy, validation = accuracy_on_device(device, graph, model, images, np.array([0, 1, 1]))
+    validation = validate(device, graph, model, [(image[np.newaxis],) for image in images])
+    accuracy = classifier_accuracy([y for (y,) in validation.outputs], np.array([0, 1, 1]))
     assert (accuracy.correct, accuracy.samples) == (2, 3)  # of equals the first counts
     assert accuracy.confusion == ((1, 0), (1, 1))
     assert validation.identical

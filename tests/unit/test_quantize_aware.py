@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline import data
-from pipeline.accuracy import host_accuracy
+from pipeline.accuracy import host_score
 from pipeline.convert import convert
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
@@ -75,7 +75,7 @@ def test_no_float_is_left_and_int8_does_what_the_simulation_does(name, dataset, 
         *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D"),
         *("MEAN", "CONCATENATION", "RESHAPE", "SOFTMAX"),
     }
-    accuracy = host_accuracy(model.content, dataset).value
+    accuracy = host_score(model.content, dataset).value
     assert accuracy == pytest.approx(history.accuracy, abs=0.02)
     assert capfd.readouterr() == ("", "")
 

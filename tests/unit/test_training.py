@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import data
-from pipeline.accuracy import host_accuracy
+from pipeline.accuracy import host_score
 from pipeline.convert import convert
 from pipeline.data import Dataset
 from pipeline.errors import DataError, ModelError
@@ -52,9 +52,11 @@ def run(tmp_path_factory) -> tuple[TrainedModel, list[TrainingProgress]]:
 
 def test_the_model_learns_and_says_how_far_it_is(run):
     trained, progress = run
-    assert trained.accuracy > 0.9
+    assert trained.history.accuracy > 0.9
     assert [epoch.epoch for epoch in trained.history.epochs] == [1, 2, 3]
-    assert trained.history.epochs[-1].test_accuracy == pytest.approx(trained.accuracy, abs=1e-6)
+    assert trained.history.epochs[-1].test_accuracy == pytest.approx(
+        trained.history.accuracy, abs=1e-6
+    )
     assert trained.history.parameters == 6_767
     assert [(p.epoch, p.batch) for p in progress] == [
         (epoch, batch) for epoch in (1, 2, 3) for batch in range(1, 81)
@@ -75,7 +77,9 @@ def test_the_converted_model_is_int8_throughout_and_as_accurate(run, dataset, ca
         *("DEPTHWISE_CONV_2D", "CONV_2D", "MAX_POOL_2D") * 2,
         *("FULLY_CONNECTED",) * 2,
     ]
-    assert host_accuracy(model.content, dataset).value == pytest.approx(trained.accuracy, abs=0.02)
+    assert host_score(model.content, dataset).value == pytest.approx(
+        trained.history.accuracy, abs=0.02
+    )
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,0 +1,80 @@
+"""Layers with their costs, as text and as CSV, for `analyze` and `models`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.analyze import CostTable
+
+_UNKNOWN = "-"
+_ALWAYS = ("index", "op", "output_shape", "macs", "parameters")
+# Key of a layer in JSON -> heading.
+_HEADINGS = {
+    "index": "#",
+    "op": "operator",
+    "output_shape": "output",
+    "macs": "MACs",
+    "parameters": "parameters",
+    "weight_bytes": "weight bytes",
+    "activation_bytes": "activation bytes",
+    "receptive_field": "field",
+    "macs_per_byte": "MACs/byte",
+    "instructions": "instructions",
+    "instruction_share": "share",
+}
+_TEXTS = ("op", "output_shape")
+
+
+def layer_table(
+    layers: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]
+) -> tuple[list[str], list[list[str]], list[int]]:
+    """Headings, cells with the totals as last row, and which columns hold numbers.
+
+    Args:
+        layers: as `CostTable.to_json()["layers"]`, with or without what a device tells.
+        totals: the same keys for all layers together, where there is such a thing.
+    """
+    keys = [
+        key
+        for key in _HEADINGS
+        if key in _ALWAYS or any(layer.get(key) is not None for layer in layers)
+    ]
+    last = {"index": "", "op": "all", "output_shape": "", "receptive_field": "", **totals}
+    cells = [[_cell(key, layer.get(key)) for key in keys] for layer in (*layers, last)]
+    numbers = [position for position, key in enumerate(keys) if key not in _TEXTS]
+    return [_HEADINGS[key] for key in keys], cells, numbers
+
+
+def layer_csv(layers: Sequence[Mapping[str, Any]]) -> str:
+    """A line a layer under a line of keys; shapes as 1x28x28x8, the unknown as nothing."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(layers[0]) if layers else [], lineterminator="\n")
+    writer.writeheader()
+    for layer in layers:
+        writer.writerow({key: _joined(value) for key, value in layer.items()})
+    return text.getvalue()
+
+
+def totals_of(cost: CostTable) -> dict[str, Any]:
+    """What `layer_table` shows of all layers together."""
+    return {key: value for key, value in cost.to_json().items() if key != "layers"}
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return _UNKNOWN
+    if key == "instruction_share":
+        return f"{100 * value:.1f} %"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if key != "index" and isinstance(value, int):
+        return f"{value:,}"
+    return str(_joined(value))
+
+
+def _joined(value: Any) -> Any:
+    return "x".join(map(str, value)) if isinstance(value, list | tuple) else value
