@@ -52,9 +52,10 @@ def _of_project(subject: Subject) -> Iterator[Finding]:
         if other in types and used not in types:
             yield Finding(
                 _ID,
-                "error",
+                "warning",
                 f"{place}: accesses a tensor as {used}, the model's are {other}",
-                "the same bits are another number, off by 128 or 256: a wrong result, no error",
+                "the same bits are another number: unless they are converted back, every value "
+                "below 0 is off by 256, without an error",
                 f"use data.{other}, and the tensor's own scale and zero point",
             )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.boards import boards
+from pipeline.errors import ToolError
 from pipeline.platformio_packages import toolchain_of
 
 _ANY_CORE = "cortex-m4f"
@@ -40,6 +41,9 @@ def footprint(files: Mapping[str, str], folder: str, core: str) -> Footprint | N
     Returns:
         None where this pipeline builds for no such core or the compiler is not installed, or where
         there is C++ that needs a library.
+
+    Raises:
+        ToolError: the compiler refuses the sources.
     """
     core = _ANY_CORE if core == "host" else core
     toolchain = next(
@@ -57,10 +61,17 @@ def footprint(files: Mapping[str, str], folder: str, core: str) -> Footprint | N
             (Path(temporary) / name).write_text(text, encoding="utf-8")
         compiled = [name for name in sources if name.endswith(".c")]
         command = [toolchain.compiler, *toolchain.machine_flags, *_FLAGS, "-I.", "-c", *compiled]
-        subprocess.run(command, cwd=temporary, check=True, capture_output=True)
+        done = subprocess.run(command, cwd=temporary, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ToolError(f"export: {toolchain.compiler} fails: {_first_error(done.stderr)}")
         sizes = [_sizes(path) for path in Path(temporary).glob("*.o")]
     compiler = f"{toolchain.compiler} -O2, {core}"
     return Footprint(sum(code for code, _ in sizes), sum(const for _, const in sizes), compiler)
+
+
+def _first_error(output: str) -> str:
+    lines = output.splitlines()
+    return next((line for line in lines if "error:" in line), lines[-1] if lines else "no message")
 
 
 def _is_of(path: str, folder: str) -> bool:

@@ -31,8 +31,10 @@ def write_package(folder: Path, files: Mapping[str, str]) -> None:
             since or would replace another; or it cannot be written.
     """
     folder = folder.resolve()
-    kept = _kept(folder, files)
     beside, before = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "before"))
+    if before.is_dir() and not folder.exists():
+        before.rename(folder)  # an earlier export was killed between its two renames
+    kept = _kept(folder, files)
     try:
         for leaving in (beside, before):
             shutil.rmtree(leaving, ignore_errors=True)

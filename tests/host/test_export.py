@@ -257,6 +257,13 @@ def test_an_export_is_replaced_and_what_was_built_there_stays(export) -> None:
     assert not list(package.parent.glob(".out*"))
 
 
+def test_an_export_that_was_killed_while_it_replaced_loses_nothing(export) -> None:
+    package = export("c")
+    (package / "mine").write_text("m")
+    package.rename(package.with_name(".out.before"))
+    assert (export("c") / "mine").read_text() == "m"
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "message"),
     [

@@ -92,7 +92,7 @@ def test_a_healthy_project_has_nothing(monkeypatch, tmp_path, capsys) -> None:
             "data.int8[",
             "data.uint8[",
             "uint8-int8",
-            "error",
+            "warning",
             "src/main.cpp:8: accesses",
         ),
         (
