@@ -75,7 +75,12 @@ def write_tflm_sources(run: Run, arena_bytes: int | None) -> Mapping[str, Any]:
         arena_bytes: size of the arena; None for an estimate from above.
     """
     from pipeline.codegen.model_info import render_model_info
-    from pipeline.codegen.tflm import render_golden, render_tflm, require_computed_right
+    from pipeline.codegen.tflm import (
+        render_golden,
+        render_tflm,
+        require_computed_right,
+        rounded_otherwise,
+    )
     from pipeline.codegen.tflm_arena import estimated_arena_bytes
     from pipeline.golden import golden_outputs
     from pipeline.inputs import load_inputs, pack
@@ -84,8 +89,10 @@ def write_tflm_sources(run: Run, arena_bytes: int | None) -> Mapping[str, Any]:
 
     target, content = run.target, run.read(MODEL)
     graph = read_tflite(content, MODEL)
-    if target.board.tflm_year is not None:
-        require_computed_right(graph, target.board.tflm_year)
+    year, means = target.board.tflm_year, []
+    if year is not None:
+        require_computed_right(graph, year)
+        means = [operator.index for operator in rounded_otherwise(graph, year)]
     inputs = load_inputs(_GOLDEN_INPUTS, graph, target.seed)[-_GOLDEN_VECTORS:]
     outputs = golden_outputs(content, inputs)
     vectors = [(pack(x), pack(y)) for x, y in zip(inputs, outputs, strict=True)]
@@ -101,6 +108,8 @@ def write_tflm_sources(run: Run, arena_bytes: int | None) -> Mapping[str, Any]:
         "kernels": None,
         "files": sorted(sources),
         "buffers": [],
+        "rounded_otherwise": means,
+        "tflm_year": year,
     }
 
 
@@ -108,7 +117,10 @@ def _generate_summary(result: Mapping[str, Any]) -> str:
     steps, arena = result["steps"], f"arena {result['arena_bytes']:,} bytes"
     if result["kernels"] is None:
         basis = "estimated" if result["arena_is_estimated"] else "fitted"
-        return f"C arrays for TFLM, {steps} operators, {arena} ({basis})"
+        text = f"C arrays for TFLM, {steps} operators, {arena} ({basis})"
+        for index in result["rounded_otherwise"]:
+            text += f"; op {index} MEAN may differ by 1: TFLM of {result['tflm_year']}"
+        return text
     return f"{steps} steps of C, {arena}"
 
 

@@ -14,6 +14,7 @@ from pipeline.graph import DType, Graph, Operator, Tensor
 
 _BYTES_PER_LINE = 16
 PER_CHANNEL_DENSE_SINCE = 2024  # year of TFLM sources
+_MEAN_OF_INTEGERS_SINCE = 2024
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,20 @@ def per_channel_dense(graph: Graph) -> list[Operator]:
         if operator.kind == "FULLY_CONNECTED"
         and (quantization := operator.input(1).quantization) is not None
         and quantization.per_channel
+    ]
+
+
+def rounded_otherwise(graph: Graph, tflm_year: int) -> list[Operator]:
+    """Int8 means to another scale: TFLM of early 2023 rounds a float where TFLM has since had an
+    integer, so that outputs may differ by 1. Measured with Chirale_TensorFLowLite 2.0.0 in QEMU."""
+    if tflm_year >= _MEAN_OF_INTEGERS_SINCE:
+        return []
+    return [
+        operator
+        for operator in graph.operators
+        if operator.kind == "MEAN"
+        and operator.output.dtype is DType.INT8
+        and operator.input(0).quantization != operator.output.quantization
     ]
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 import small_models
-from pipeline.codegen.tflm import render_golden, render_tflm, require_computed_right
+from pipeline.codegen.tflm import (
+    render_golden,
+    render_tflm,
+    require_computed_right,
+    rounded_otherwise,
+)
 from pipeline.codegen.tflm_arena import estimated_arena_bytes
 from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.golden import golden_outputs
@@ -111,6 +116,19 @@ def test_dense_per_channel_is_refused_for_tflm_that_computes_it_wrongly() -> Non
     require_computed_right(dense((0.5, 0.25)), 2026)
     with pytest.raises(ModelError, match=r"^generate: op 0 FULLY_CONNECTED is quantized per cha"):
         require_computed_right(dense((0.5, 0.25)), 2023)
+
+
+def test_a_mean_is_named_where_the_library_rounds_it_otherwise() -> None:
+    fine, coarse = Quantization((0.5,), (-128,)), Quantization((0.25,), (-128,))
+
+    def mean(output: Quantization) -> Graph:
+        x = Tensor(0, "x", (1, 7, 7, 4), DType.INT8, fine)
+        axes, y = Tensor(1, "axes", (2,), DType.INT32), Tensor(2, "y", (1, 4), DType.INT8, output)
+        return Graph((x, axes, y), (Operator(0, "MEAN", 1, (x, axes), (y,)),), (x,), (y,))
+
+    assert [op.index for op in rounded_otherwise(mean(coarse), 2023)] == [0]
+    assert rounded_otherwise(mean(coarse), 2026) == []
+    assert rounded_otherwise(mean(fine), 2023) == []
 
 
 def test_the_arena_holds_what_tflm_took_on_a_cortex_m4() -> None:
