@@ -75,7 +75,7 @@ def open_device(
         if has != wanted:
             device.close()
             raise DeviceError(
-                f"device: says its {what} is {has}, not {wanted}",
+                f"device: says its {what} is {has!r}, not {wanted!r}",
                 "flash the firmware of this run folder",
             )
     return device

@@ -97,4 +97,12 @@ def noisy(frames):
     return b"\r\n\0[boot] \xff\0".join([b"brownout", *frames, b"garbage"])
 
 
+def with_error(code, text):
+    def fault(frames):
+        sequence = protocol.FrameReader().feed(frames[0])[0].sequence
+        return protocol.encode(protocol.ErrorReply(code, text), sequence)
+
+    return fault
+
+
 INPUT = bytes(range(1, 31))

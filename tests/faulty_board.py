@@ -14,6 +14,7 @@ import random
 import re
 import select
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -353,13 +354,13 @@ def accepts(fault: Fault, end: str) -> bool:
 
 
 def main() -> None:
-    """Prints a table: fault, sessions, how many ended right, and every other end with its count."""
+    """Prints a table of faults and ends; exit code 1 where one is not as `FAULTS` says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--only", choices=FAULTS, help="one fault alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        program = build_firmware(Path(scratch))
+        program, unexpected = build_firmware(Path(scratch)), 0
         print("| fault | sessions | right | refused | longest, s |")
         print("| --- | ---: | ---: | --- | ---: |")
         for name, fault in FAULTS.items():
@@ -371,7 +372,9 @@ def main() -> None:
                 started = time.monotonic()
                 end = session(program, Path(scratch), fault, seed)
                 longest = max(longest, time.monotonic() - started)
-                mark = "" if accepts(fault, end) else "UNEXPECTED: "
+                expected = accepts(fault, end)
+                unexpected += not expected
+                mark = "" if expected else "UNEXPECTED: "
                 ends[mark + end.replace(f"{scratch}/", "")] += 1
             right = ends.pop(RIGHT, 0)
             refused = "; ".join(f"{count}x `{end}`" for end, count in ends.most_common())
@@ -379,6 +382,7 @@ def main() -> None:
                 f"| {name} | {options.seeds} | {right} | {refused or '-'} | {longest:.1f} |",
                 flush=True,
             )
+    sys.exit(1 if unexpected else 0)
 
 
 if __name__ == "__main__":

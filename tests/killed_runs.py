@@ -132,7 +132,7 @@ class Trial:
 
 
 def main() -> None:
-    """Prints where each run was killed, and every difference."""
+    """Prints where each run was killed; exit code 1 where the next left something else."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
@@ -153,6 +153,7 @@ def main() -> None:
             where = killed.last_line if killed.in_time else "ended before"
             print(f"{kills} {name} {'same' if same else 'DIFFERS'}: {where}", flush=True)
         print(f"{kills} kills in {attempts} runs, {differences} with other artifacts")
+    sys.exit(1 if differences else 0)
 
 
 if __name__ == "__main__":

@@ -315,9 +315,8 @@ class Device:
                 continue  # late, from a request that was sent twice
             message = frame.message
             if isinstance(message, protocol.ErrorReply):
-                raise DeviceError(
-                    f"device: refuses {_name(request)}: error {message.code}, {message.text}"
-                )
+                text = _one_line(message.text)
+                raise DeviceError(f"device: refuses {_name(request)}: error {message.code}, {text}")
             return message
         return None
 
@@ -406,6 +405,11 @@ class Device:
         text = self._reader.unfinished.decode("ascii", "replace")
         lines = [line for line in map(str.strip, text.splitlines()) if _readable(line)]
         return f'; its last text: "{lines[-1][:_LONGEST_TEXT]}"' if lines else ""
+
+
+def _one_line(text: str) -> str:
+    """A device's text as a message may have it."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST_TEXT])
 
 
 def _readable(line: str) -> bool:

@@ -12,10 +12,12 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import fuzz
+import fuzz_compare
 import small_models
+from fake_device import FakeDevice, connect, with_error
 from pipeline import boards
 from pipeline.codegen.tflm_arena import estimated_arena_bytes
-from pipeline.errors import ModelError, PipelineError
+from pipeline.errors import DeviceError, ModelError, PipelineError
 from pipeline.graph import DType, Graph, Operator, Tensor
 from pipeline.tflite_reader import read_tflite
 
@@ -40,6 +42,12 @@ def test_damage_is_refused_or_taken(kind: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
+def test_damaged_models_that_are_taken_are_computed_as_tflm_does(tmp_path: Path) -> None:
+    found = fuzz_compare.compare(fuzz.KINDS["tflite-structure"], 16, 3, tmp_path)
+    assert found.differing == ()
+    assert found.identical >= 10
+
+
 # What longer runs found.
 
 
@@ -52,6 +60,14 @@ def test_names_of_a_file_are_one_line() -> None:
     name = read_tflite(bytes(builder.Output())).tensors[0].name
     assert name.startswith("two?lines ?[31m and more...")
     assert len(name) == 200
+
+
+def test_an_error_of_a_device_is_one_line() -> None:
+    device = connect(FakeDevice(faults=[with_error(4, "two\nlines \x1b[31m" + "." * 900)]))
+    with pytest.raises(DeviceError) as error:
+        device.run(0, 1)
+    assert str(error.value).startswith("device: refuses Run: error 4, two?lines ?[31m...")
+    assert len(str(error.value)) < 200
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "CONV_2D", "AVERAGE_POOL_2D"])

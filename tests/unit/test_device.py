@@ -17,18 +17,11 @@ from fake_device import (
     lost,
     noisy,
     repeated,
+    with_error,
 )
 from pipeline import protocol
 from pipeline.device import Device, ProcessLink
 from pipeline.errors import DeviceError, ToolError
-
-
-def with_error(code, text):
-    def fault(frames):
-        sequence = protocol.FrameReader().feed(frames[0])[0].sequence
-        return protocol.encode(protocol.ErrorReply(code, text), sequence)
-
-    return fault
 
 
 def without(position):
