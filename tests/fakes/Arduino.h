@@ -1,4 +1,4 @@
-// What our ports use of Arduino, declared and no more: see docs/decisions/0005-declared-libraries.md.
+// What our ports and exported sketches use of Arduino: see docs/decisions/0005-declared-libraries.md.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
