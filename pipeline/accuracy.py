@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,6 +17,8 @@ from pipeline.graph import Graph, Tensor
 from pipeline.quantize import model_inputs
 from pipeline.task import Task, task_of
 from pipeline.tflite_reader import read_tflite
+
+_NORMAL_975 = 1.959963984540054  # quantile of the standard normal distribution: 95 %, two-sided
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,19 @@ class ClassifierAccuracy:
     def value(self) -> float:
         """0..1."""
         return self.correct / self.samples
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the accuracy on further images of this kind lies with 95 % confidence, 0..1.
+
+        The score interval of Wilson (J. Am. Stat. Assoc. 22, 1927), which holds near 0 and 1 and
+        for few images too.
+        """
+        share, n, z2 = self.value, self.samples, _NORMAL_975**2
+        center = (share + z2 / (2 * n)) / (1 + z2 / n)
+        root = math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+        half = _NORMAL_975 * root / (1 + z2 / n)
+        return max(0.0, center - half), min(1.0, center + half)
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,7 @@ def score_json(score: Score | None) -> dict[str, Any]:
     classes = score if isinstance(score, ClassifierAccuracy) else None
     return {
         "accuracy": None if classes is None else classes.value,
+        "accuracy_interval": None if classes is None else classes.interval,
         "reconstruction_error": score.value if isinstance(score, ReconstructionError) else None,
         "samples": None if score is None else score.samples,
         "confusion": None if classes is None else classes.confusion,

@@ -66,6 +66,11 @@ class Check:
 
 
 @dataclass(frozen=True)
+class GetClocks:
+    """Asks for CLOCKS."""
+
+
+@dataclass(frozen=True)
 class Ack:
     """The request was carried out and has no result."""
 
@@ -152,6 +157,21 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Clocks:
+    """The device's clocks, read one after the other.
+
+    Attributes:
+        counter: ticks of `Info.counter_hz` since reset, however often the counter wrapped.
+        reference: ticks of a second clock, which wraps at 2^32.
+        reference_hz: its rate; 0 where the board has none.
+    """
+
+    counter: int
+    reference: int
+    reference_hz: int
+
+
+@dataclass(frozen=True)
 class ErrorReply:
     """The device cannot carry out the request; `code` as in docs/protocol.md."""
 
@@ -159,8 +179,20 @@ class ErrorReply:
     text: str
 
 
-Request = Hello | WriteInput | Infer | ReadOutput | Run | Profile | Check
-Reply = Ack | Info | Inferred | Output | Sample | RunDone | StepTicks | StepCrc | Done | ErrorReply
+Request = Hello | WriteInput | Infer | ReadOutput | Run | Profile | Check | GetClocks
+Reply = (
+    Ack
+    | Info
+    | Inferred
+    | Output
+    | Sample
+    | RunDone
+    | StepTicks
+    | StepCrc
+    | Done
+    | Clocks
+    | ErrorReply
+)
 Message = Request | Reply
 
 
@@ -191,6 +223,7 @@ _LAYOUTS = (
     _Layout(0x05, Run, struct.Struct("<HH")),
     _Layout(0x06, Profile, struct.Struct("<")),
     _Layout(0x07, Check, struct.Struct("<")),
+    _Layout(0x08, GetClocks, struct.Struct("<")),
     _Layout(0x80, Ack, struct.Struct("<")),
     _Layout(0x81, Info, struct.Struct("<BHIIIIH32s"), _Tail.STRINGS),
     _Layout(0x83, Inferred, struct.Struct("<I")),
@@ -200,6 +233,7 @@ _LAYOUTS = (
     _Layout(0x87, StepTicks, struct.Struct("<HI")),
     _Layout(0x88, StepCrc, struct.Struct("<HI")),
     _Layout(0x89, Done, struct.Struct("<H")),
+    _Layout(0x8A, Clocks, struct.Struct("<QII")),
     _Layout(0xFF, ErrorReply, struct.Struct("<B"), _Tail.TEXT),
 )
 _BY_CODE = {layout.code: layout for layout in _LAYOUTS}

@@ -157,6 +157,7 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
     return {
         "instructions_per_inference": _plain(shown.benchmark.instructions),
         "latency_us": _plain(shown.benchmark.latency_us),
+        "clocks": _plain(shown.benchmark.clocks),
         "estimated_cycles": shown.benchmark.estimated_cycles,
         "estimated_ms": shown.benchmark.estimated_ms,
         "arena_bytes": shown.benchmark.arena_bytes,

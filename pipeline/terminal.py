@@ -31,19 +31,25 @@ class Terminal:
         self._stage = ""
         self._started = 0.0
         self._drawn = 0.0
+        self._first: tuple[float, int] | None = None
 
     def started(self, stage: str) -> None:
         """A stage begins to work."""
         self._stage = stage
         self._started = time.monotonic()
+        self._first = None
         self._redraw("")
 
     def advanced(self, done: int, total: int, note: str = "") -> None:
         """The current stage has finished `done` of `total` units."""
-        elapsed = time.monotonic() - self._started
-        if done == 0 or time.monotonic() - self._drawn < _REDRAW_SECONDS:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, done)
+        if done == 0 or now - self._drawn < _REDRAW_SECONDS:
             return
-        left = f", {elapsed / done * (total - done):.0f} s left" if elapsed > 2 else ""
+        # Not since the stage began: what came before the first unit tells nothing of the others.
+        seconds, units = now - self._first[0], done - self._first[1]
+        left = f", {time_left(seconds / units * (total - done))}" if units and seconds > 2 else ""
         self._redraw(f"{done:,} of {total:,}{left}{f', {note}' if note else ''}")
 
     def busy(self, with_what: str) -> None:
@@ -77,6 +83,13 @@ class Terminal:
     def _clear(self) -> None:
         if self._live:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def time_left(seconds: float) -> str:
+    """In seconds, and in minutes from two of them on."""
+    if seconds < 120:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:.0f} min left"
 
 
 def print_table(

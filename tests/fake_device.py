@@ -23,6 +23,7 @@ class FakeDevice:
     """
 
     interruptions = 0
+    reference_hz = 64
 
     def __init__(self, greeting=GREETING, faults=(), info=INFO):
         self.now = 0.0
@@ -72,6 +73,9 @@ class FakeDevice:
                 return [*(protocol.Sample(i, t) for i, t in enumerate(ticks)), done]
             case protocol.Profile():
                 return [*(protocol.StepTicks(i, 10 * i) for i in range(3)), protocol.Done(3)]
+            case protocol.GetClocks():
+                self.now += 0.25
+                return [protocol.Clocks(75_000_000, 640, self.reference_hz)]
             case protocol.Check():
                 return [*(protocol.StepCrc(i, 7 + i) for i in range(3)), protocol.Done(3)]
 

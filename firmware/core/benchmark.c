@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "clock.h"
 #include "crc32.h"
 #include "model_info.h"
 #include "model_io.h"
@@ -21,6 +22,10 @@ static void add_sample(statistics *all, uint32_t ticks) {
   all->total += ticks;
 }
 
+/* Only what is timed reads the counter through here: the instrument in the emulator counts from one
+ * call to the next (pipeline/emulation). */
+__attribute__((noinline)) uint32_t benchmark_counter(void) { return port_counter(); }
+
 /* Says so to the host where the runtime failed. */
 static bool succeeded(bool done) {
   if (!done) {
@@ -32,9 +37,10 @@ static bool succeeded(bool done) {
 /* *ticks is the time of the inference alone, without loading its inputs. */
 static bool timed_inference(uint32_t *ticks) {
   model_io_load_inputs();
-  const uint32_t start = port_counter();
+  const uint32_t start = benchmark_counter();
   const bool done = runtime_invoke(NULL);
-  *ticks = port_counter() - start;
+  *ticks = benchmark_counter() - start;
+  (void)clock_now(); /* the next one may last as long as the counter's turn */
   return succeeded(done);
 }
 
@@ -86,16 +92,16 @@ static uint32_t step_ticks[MODEL_OPERATOR_COUNT];
 static uint32_t step_start;
 
 static void time_step(uint32_t step) {
-  const uint32_t now = port_counter();
+  const uint32_t now = benchmark_counter();
   if (step < MODEL_OPERATOR_COUNT) {
     step_ticks[step] = now - step_start;
   }
-  step_start = port_counter();
+  step_start = benchmark_counter();
 }
 
 void benchmark_profile(void) {
   model_io_load_inputs();
-  step_start = port_counter();
+  step_start = benchmark_counter();
   if (!succeeded(runtime_invoke(time_step))) {
     return;
   }

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+/* The board's counter, read right before and right after everything that is timed. */
+uint32_t benchmark_counter(void);
+
 /* One timed inference. */
 void benchmark_infer(void);
 

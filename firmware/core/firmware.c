@@ -1,14 +1,16 @@
 /* The benchmark firmware: greets, then answers one request after the other, for ever. */
 #include <stdbool.h>
-#include <string.h>
 
 #include "benchmark.h"
+#include "clock.h"
 #include "frame.h"
+#include "mlperf.h"
 #include "model_info.h"
 #include "model_io.h"
 #include "port.h"
 #include "reply.h"
 #include "runtime.h"
+#include "text.h"
 #include "version.h"
 
 static const uint8_t model_sha256[32] = MODEL_SHA256;
@@ -84,6 +86,17 @@ static void check(const frame *request) {
   benchmark_check();
 }
 
+static void get_clocks(const frame *request) {
+  (void)request;
+  const clock_time now = clock_now();
+  const uint32_t reference = port_reference_counter();
+  reply_begin(PROTOCOL_CLOCKS);
+  reply_u64((uint64_t)now.seconds * port_counter_hz() + now.ticks);
+  reply_u32(reference);
+  reply_u32(port_reference_counter_hz());
+  reply_end();
+}
+
 typedef struct {
   uint8_t type;
   bool needs_runtime;
@@ -100,6 +113,7 @@ static const request_kind request_kinds[] = {
     {PROTOCOL_RUN, true, 4, 4, run},
     {PROTOCOL_PROFILE, true, 0, 0, profile},
     {PROTOCOL_CHECK, true, 0, 0, check},
+    {PROTOCOL_GET_CLOCKS, false, 0, 0, get_clocks},
 };
 
 static void answer(const frame *request) {
@@ -121,14 +135,12 @@ static void answer(const frame *request) {
   reply_error(PROTOCOL_UNKNOWN_REQUEST, "unknown request");
 }
 
-static void write_text(const char *text) { port_write((const uint8_t *)text, strlen(text)); }
-
 static void greet(void) {
-  write_text("mcu-pipeline ");
-  write_text(port_name());
-  write_text(" ");
-  write_text(runtime_name());
-  write_text(" " MODEL_NAME "\r\n");
+  text_string("mcu-pipeline ");
+  text_string(port_name());
+  text_string(" ");
+  text_string(runtime_name());
+  text_string(" " MODEL_NAME "\r\n");
   reply_to(0);
   send_info();
 }
@@ -141,8 +153,13 @@ void firmware_main(void) {
   greet();
   for (;;) {
     const int byte = port_read();
-    if (byte >= 0 && frame_receive(&receiver, (uint8_t)byte, &request)) {
+    (void)clock_now();
+    if (byte < 0) {
+      continue;
+    }
+    if (frame_receive(&receiver, (uint8_t)byte, &request)) {
       answer(&request);
     }
+    mlperf_receive((uint8_t)byte, runtime_ready);
   }
 }

@@ -20,6 +20,8 @@ bool model_io_stage(uint32_t offset, const uint8_t *bytes, uint32_t count) {
   return true;
 }
 
+uint8_t model_io_staged(uint32_t offset) { return staging[offset]; }
+
 void model_io_load_inputs(void) {
   const uint8_t *next = staging;
   for (uint32_t i = 0; i < runtime_input_count(); i++) {

@@ -8,6 +8,9 @@
 /* Keeps input bytes in the staging area. False where they would not fit. */
 bool model_io_stage(uint32_t offset, const uint8_t *bytes, uint32_t count);
 
+/* A byte of the staging area; `offset` must lie within it. */
+uint8_t model_io_staged(uint32_t offset);
+
 /* Copies the staging area into the inputs: before every inference, as one may overwrite them. */
 void model_io_load_inputs(void);
 

@@ -28,6 +28,13 @@ uint32_t port_counter(void);
 /* Ticks of the counter per second. */
 uint32_t port_counter_hz(void);
 
+/* A second clock to check the counter against, where the board has one; it wraps at 2^32 too. A port
+ * without one leaves both functions out. */
+uint32_t port_reference_counter(void);
+
+/* Its ticks per second; 0 where there is none. */
+uint32_t port_reference_counter_hz(void);
+
 /* Ends the program where that means something (emulator, host); otherwise stops for good. */
 void port_halt(int status);
 

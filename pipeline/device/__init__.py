@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.boards import Board
-from pipeline.device.device import Device, Inference, RunResult, TimeLimits
+from pipeline.device.device import ClockReading, Device, Inference, RunResult, TimeLimits
 from pipeline.device.link import Link, LinkEndedError
 from pipeline.device.process import ProcessLink
 from pipeline.device.replay import PREFIX, open_replay
@@ -14,6 +14,7 @@ from pipeline.errors import DeviceError
 
 __all__ = [
     "AUTO",
+    "ClockReading",
     "Device",
     "Inference",
     "Link",

@@ -17,6 +17,9 @@ _GREETING_SEQUENCE = 0
 _LAST_SEQUENCE = 255
 _MOST_RUNS = 0xFFFF
 _LONGEST_TEXT = 120
+_UNKNOWN_REQUEST = 1  # code of an ERROR
+_OTHER_FIRMWARE = "flash firmware of this version"
+_REFERENCE_TURN = 2**32  # ticks after which a device's second clock starts over
 
 R = TypeVar("R", bound=protocol.Reply)
 T = TypeVar("T")
@@ -63,6 +66,25 @@ class RunResult:
     """
 
     ticks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ClockReading:
+    """A device's clocks at one moment, beside this computer's.
+
+    Attributes:
+        device_s: by the counter that times inferences, since the device's reset.
+        reference_s: by the board's second clock; None where it has none.
+        reference_turn_s: when that starts over; 0 where there is none.
+        host_s: by this computer's clock, in the middle between request and reply.
+        host_error_s: half the time between them.
+    """
+
+    device_s: float
+    reference_s: float | None
+    reference_turn_s: float
+    host_s: float
+    host_error_s: float
 
 
 class Device:
@@ -206,6 +228,20 @@ class Device:
         """CRC-32 over every step's output tensors, in one inference on the staged input."""
         return self._steps(protocol.Check(), protocol.StepCrc)
 
+    def clocks(self) -> ClockReading:
+        """Reads all clocks."""
+        asked_s = self._clock()
+        got = self._request(protocol.GetClocks(), protocol.Clocks, self._limits.reply_s)
+        answered_s = self._clock()
+        hz = got.reference_hz
+        return ClockReading(
+            device_s=got.counter / self.info.counter_hz,
+            reference_s=got.reference / hz if hz else None,
+            reference_turn_s=_REFERENCE_TURN / hz if hz else 0,
+            host_s=(asked_s + answered_s) / 2,
+            host_error_s=(answered_s - asked_s) / 2,
+        )
+
     @property
     def _chunk_bytes(self) -> int:
         """Longest piece of inputs or outputs in one frame."""
@@ -316,7 +352,10 @@ class Device:
             message = frame.message
             if isinstance(message, protocol.ErrorReply):
                 text = _one_line(message.text)
-                raise DeviceError(f"device: refuses {_name(request)}: error {message.code}, {text}")
+                raise DeviceError(
+                    f"device: refuses {_name(request)}: error {message.code}, {text}",
+                    _OTHER_FIRMWARE if message.code == _UNKNOWN_REQUEST else None,
+                )
             return message
         return None
 
@@ -420,7 +459,7 @@ def _check_info(info: protocol.Info, model_sha256: str | None) -> None:
     if info.protocol != protocol.PROTOCOL_VERSION:
         raise DeviceError(
             f"device: speaks protocol {info.protocol}, this host {protocol.PROTOCOL_VERSION}",
-            "flash firmware of this version",
+            _OTHER_FIRMWARE,
         )
     if info.max_payload <= protocol.OFFSET_BYTES:
         raise DeviceError(f"device: takes payloads of {info.max_payload} bytes only")

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.own_files import label
 from pipeline.report.model import (
+    ClockCheck,
     Confusion,
     EstimateBasis,
     Golden,
@@ -61,6 +62,7 @@ def assemble(
         optimize=target.optimize if target.runtime == "aot" else None,
         estimate=_estimate(target, shown.get("estimated_ms")),
         reconstruction_error=_scores("reconstruction_error", target, results),
+        clocks=None if shown["clocks"] is None else ClockCheck(**shown["clocks"]),
     )
 
 
@@ -73,6 +75,11 @@ def _estimate(target: Target, milliseconds: float | None) -> EstimateBasis | Non
 
 def _spread(values: Mapping[str, Any] | None) -> Spread | None:
     return None if values is None else Spread(**values)
+
+
+def _interval(quantity: str, shown: Mapping[str, Any]) -> tuple[float, float] | None:
+    ends = shown.get(f"{quantity}_interval")
+    return None if ends is None else (ends[0], ends[1])
 
 
 def _scores(
@@ -93,6 +100,7 @@ def _scores(
         on_device=shown[quantity],
         samples=shown["samples"],
         int8_post_training=of("post_training"),
+        on_device_interval=_interval(quantity, shown),
     )
 
 

@@ -9,7 +9,7 @@ from pipeline.codegen.templates import render_template
 from pipeline.report.charts import ArenaChart, LineChart, arena_chart, learning_chart
 from pipeline.report.details import Details, LayerParameters
 from pipeline.report.model import Confusion, OpCost, Report
-from pipeline.report.text import cost_unit_of, error_text, summary_rows
+from pipeline.report.text import cost_unit_of, error_text, interval_text, summary_rows
 
 _MOST_CLASSES = 25  # a larger matrix tells nobody anything; the list of confusions still does
 _CONFUSIONS_LISTED = 6
@@ -122,6 +122,8 @@ def _figures(report: Report, details: Details) -> list[Figure]:
     accuracy = report.accuracy
     if accuracy is not None and accuracy.on_device is not None:
         note = f"of {accuracy.samples:,} images on the device"
+        if accuracy.on_device_interval is not None:
+            note += f", {interval_text(accuracy.on_device_interval)}"
         figures.append(Figure("Accuracy", f"{100 * accuracy.on_device:.2f} %", note))
     error = report.reconstruction_error
     if error is not None and error.on_device is not None:

@@ -21,6 +21,8 @@ class Scores:
             and `int8_host` is it.
         on_device: the first `samples` test images on the device.
         samples: test images sent to the device.
+        on_device_interval: lower and upper end of the interval that Wilson's score gives the
+            device's share with 95 % confidence; None where there is none.
     """
 
     float32: float | None
@@ -28,17 +30,44 @@ class Scores:
     on_device: float | None
     samples: int
     int8_post_training: float | None = None
+    on_device_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Statistics over the runs of one quantity; p95 only where the quantity varies."""
+    """Statistics over the runs of one quantity, warm-ups excluded.
+
+    Attributes:
+        median: of an even number of values the lower of the two in the middle.
+        p95: by nearest rank, the smallest value that at least 95 % of the values do not exceed;
+            only where the quantity varies.
+    """
 
     median: float
     min: float
     max: float
     runs: int
     p95: float | None = None
+
+
+@dataclass(frozen=True)
+class ClockCheck:
+    """A board's counter beside other clocks, over the time of the timed inferences.
+
+    Attributes:
+        window_s: length of that time, by the counter.
+        board_percent: how much more the board's second clock counted; None where it has none.
+        host_percent: how much more this computer's clock counted; None for a recorded device.
+        host_error_percent: what the serial line's delays leave uncertain of that, either way.
+        agree: False where one of them is more than 1 % away from the counter, whatever is
+            uncertain.
+    """
+
+    window_s: float
+    board_percent: float | None
+    host_percent: float | None
+    host_error_percent: float | None
+    agree: bool
 
 
 @dataclass(frozen=True)
@@ -139,6 +168,7 @@ class Report:
     optimize: str | None = None
     estimate: EstimateBasis | None = None
     reconstruction_error: Scores | None = None
+    clocks: ClockCheck | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from pipeline.codegen.templates import render_template
-from pipeline.report.model import Report, Scores, Spread
+from pipeline.report.model import ClockCheck, Report, Scores, Spread
 
 _UNKNOWN = "-"
 _WHERE = {"measured": "measured", "emulated": "emulated", "host": "on this computer"}
@@ -23,6 +23,7 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         ("golden check against TFLM", _golden(report)),
         ("instructions per inference (emulated)", _spread(report.instructions_per_inference)),
         (f"latency ({_WHERE[report.kind]}), us", _spread(report.latency_us)),
+        ("clocks over the timed runs", _clocks(report.clocks)),
         ("cycles at zero wait states (estimated)", _count(report.estimated_cycles)),
         ("latency on the real board (estimated)", _estimated_latency(report)),
         ("model file, bytes", _count(report.model_bytes)),
@@ -89,6 +90,8 @@ def _score_rows(
     rows = [(title, None if value is None else text(value)) for title, value in values]
     if scores.on_device is not None:
         value = f"{text(scores.on_device)} of {scores.samples:,} images"
+        if scores.on_device_interval is not None:
+            value += f" ({interval_text(scores.on_device_interval)})"
         rows.append((f"{name}, on the device", value))
     return rows
 
@@ -112,6 +115,27 @@ def _estimated_latency(report: Report) -> str | None:
     if report.estimated_ms is None or report.estimate is None:
         return None
     return f"{report.estimated_ms:,.2f} ms +-{report.estimate.error_percent:g} %"
+
+
+def interval_text(interval: tuple[float, float]) -> str:
+    """A confidence interval of a share, in percent."""
+    low, high = (100 * share for share in interval)
+    return f"95 % interval {low:.2f} to {high:.2f} %"
+
+
+def _clocks(check: ClockCheck | None) -> str | None:
+    if check is None:
+        return None
+    others = []
+    if check.board_percent is not None:
+        others.append(f"the board's second {check.board_percent:+.3f} %")
+    if check.host_percent is not None:
+        host = f"this computer's {check.host_percent:+.2f} +-{check.host_error_percent:.2f} %"
+        others.append(host)
+    if not others:
+        return None
+    verdict = "within 1 %" if check.agree else "MORE THAN 1 % APART"
+    return f"{verdict} over {check.window_s:.2f} s: {', '.join(others)}"
 
 
 def _golden(report: Report) -> str | None:

@@ -28,3 +28,11 @@ class Stream {
   size_t setRxBufferSize(size_t bytes);
 };
 extern Stream Serial;
+
+// Of the ESP32's core.
+class EspClass {
+ public:
+  uint32_t getCycleCount();
+  uint32_t getCpuFreqMHz();
+};
+extern EspClass ESP;

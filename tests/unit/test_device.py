@@ -20,7 +20,7 @@ from fake_device import (
     with_error,
 )
 from pipeline import protocol
-from pipeline.device import Device, ProcessLink
+from pipeline.device import ClockReading, Device, ProcessLink
 from pipeline.errors import DeviceError, ToolError
 
 
@@ -163,6 +163,22 @@ def test_a_device_that_fails_gives_one_line(fault, line):
     with pytest.raises(DeviceError) as error:
         device.run(warmups=1, runs=4)
     assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    ("reference_hz", "reference_s", "turn_s"), [(64, 10.0, 2.0**26), (0, None, 0)]
+)
+def test_clocks_are_read_between_the_host_s_own(reference_hz, reference_s, turn_s):
+    link = FakeDevice()
+    link.reference_hz = reference_hz
+    link.now = 40.0
+    assert connect(link).clocks() == ClockReading(3.0, reference_s, turn_s, 40.125, 0.125)
+
+
+def test_firmware_that_knows_less_is_to_be_flashed_anew():
+    link = FakeDevice(faults=[with_error(1, "unknown request")])
+    with pytest.raises(DeviceError, match=r"error 1, unknown request; flash firmware of this ver"):
+        connect(link).clocks()
 
 
 def test_an_interrupted_link_may_have_lost_a_greeting():

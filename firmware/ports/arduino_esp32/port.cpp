@@ -32,6 +32,11 @@ uint32_t port_counter(void) { return static_cast<uint32_t>(esp_timer_get_time())
 
 uint32_t port_counter_hz(void) { return 1000000; }
 
+/* The core's cycle counter: the loop task, which runs all of this, stays on one core. */
+uint32_t port_reference_counter(void) { return ESP.getCycleCount(); }
+
+uint32_t port_reference_counter_hz(void) { return ESP.getCpuFreqMHz() * 1000000u; }
+
 void port_halt(int) {
   for (;;) {
     delay(1000);

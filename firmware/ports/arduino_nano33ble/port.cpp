@@ -38,6 +38,11 @@ uint32_t port_counter(void) { return *cycle_count; }
 
 uint32_t port_counter_hz(void) { return kCoreHz; }
 
+/* Of a peripheral timer, which halts and scales apart from the core. */
+uint32_t port_reference_counter(void) { return micros(); }
+
+uint32_t port_reference_counter_hz(void) { return 1000000; }
+
 void port_halt(int) {
   for (;;) {
   }
