@@ -119,38 +119,26 @@ _stage_command(
 
 @cli.command("analyze")
 @click.option("--memory", is_flag=True, help="Draw the arena over time (runtime aot).")
+@click.option("--csv", "as_csv", is_flag=True, help="The layers as CSV on stdout.")
 @_source
 @common_options()
-def analyze_command(options: Options, source: Path, memory: bool) -> None:
+def analyze_command(options: Options, source: Path, memory: bool, as_csv: bool) -> None:
     """Show what every layer costs, or where tensors lie in memory."""
     from pipeline import stages
-    from pipeline.terminal import print_table
+    from pipeline.layer_table import layer_csv
 
     with _opened(source, options) as run:
         if memory:
             _show_memory(run, options)
             return
         run.bring(stages.ANALYZE)
-        cost = _read_json(run, stages.COST)
+        values = stages.analysis_of(run)
     if options.as_json:
-        _print_json(cost)
-        return
-    rows: list[tuple[str, ...]] = [
-        (
-            str(layer["index"]),
-            layer["op"],
-            "x".join(map(str, layer["output_shape"])),
-            _number(layer["macs"]),
-            _number(layer["parameters"]),
-            _number(layer["weight_bytes"]),
-            _number(layer["activation_bytes"]),
-        )
-        for layer in cost["layers"]
-    ]
-    totals = (cost[name] for name in ("macs", "parameters", "weight_bytes", "activation_bytes"))
-    rows.append(("", "all", "", *map(_number, totals)))
-    columns = ("#", "operator", "output", "MACs", "parameters", "weight bytes", "activation bytes")
-    print_table(columns, rows, right=(0, 3, 4, 5, 6))
+        _print_json(values)
+    elif as_csv:
+        click.echo(layer_csv(values["layers"]), nl=False)
+    else:
+        _show_analysis(values)
 
 
 @cli.command("benchmark")
@@ -403,6 +391,25 @@ def _show_report(run: Run, options: Options) -> None:
             f"benchmark: outputs differ from TFLM's, see {run.folder.file(stages.REPORT_JSON)}",
             f"find the layer with: mcu-pipeline validate {run.folder.shell_name} "
             f"--inputs {stages.differing_inputs(run)} --per-layer",
+        )
+
+
+def _show_analysis(values: Mapping[str, Any]) -> None:
+    from pipeline.layer_table import layer_table, separable_table
+    from pipeline.terminal import print_table
+
+    layers, pairs = values["layers"], values["separable"]
+    totals = {key: value for key, value in values.items() if key not in ("layers", "separable")}
+    columns, cells, numbers = layer_table(layers, totals)
+    print_table(columns, cells, right=numbers)
+    if any(layer["step"] not in (None, layer["index"]) for layer in layers):
+        click.echo("Instructions of operators that are computed together stand at the first one.\n")
+    if pairs:
+        columns, cells, numbers = separable_table(pairs)
+        print_table(columns, cells, right=numbers)
+        click.echo(
+            "MACs ratio: 1/Cout + 1/k^2. Estimates are the aot compiler's, without row fusion; "
+            "counted is what the benchmark's emulator counted."
         )
 
 

@@ -254,6 +254,7 @@ def step_costs(steps: Sequence[Step], timed: BenchmarkResult) -> tuple[OpCost, .
             us=time,
             reason=step.reason or None,
             estimated_cycles=estimate,
+            operators=tuple(op.index for op in step.operators),
         )
         for step, count, time, estimate in zip(steps, counts, times, cycles, strict=True)
     )

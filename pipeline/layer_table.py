@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pipeline.analyze import CostTable
+from typing import Any
 
 _UNKNOWN = "-"
 _ALWAYS = ("index", "op", "output_shape", "macs", "parameters")
@@ -59,9 +56,28 @@ def layer_csv(layers: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def totals_of(cost: CostTable) -> dict[str, Any]:
-    """What `layer_table` shows of all layers together."""
-    return {key: value for key, value in cost.to_json().items() if key != "layers"}
+def separable_table(
+    pairs: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[list[str]], list[int]]:
+    """As `layer_table`, of the pairs of `analysis.analysis()["separable"]`."""
+    headings = (
+        *("separable", "kernel", "Cout", "MACs ratio", "instruction ratio"),
+        *("estimated", "standard, estimated", "counted"),
+    )
+    cells = [
+        [
+            f"{pair['depthwise']} + {pair['pointwise']}",
+            str(_joined(pair["kernel"])),
+            str(pair["output_channels"]),
+            f"{pair['macs_ratio']:.3f}",
+            _UNKNOWN if pair["instruction_ratio"] is None else f"{pair['instruction_ratio']:.3f}",
+            _cell("pair_instructions", pair["pair_instructions"]),
+            _cell("standard_instructions", pair["standard_instructions"]),
+            _cell("counted_instructions", pair["counted_instructions"]),
+        ]
+        for pair in pairs
+    ]
+    return list(headings), cells, [2, 3, 4, 5, 6, 7]
 
 
 def _cell(key: str, value: Any) -> str:

@@ -57,6 +57,7 @@ __all__ = [
     "QUANTIZE_AWARE",
     "REPORT",
     "TRAIN",
+    "analysis_of",
     "check_inputs",
     "differing_inputs",
     "read_report",
@@ -111,6 +112,29 @@ def _analyze(run: Run) -> Mapping[str, Any]:
     return {"macs": cost.macs, "parameters": cost.parameters, "layers": len(cost.layers)}
 
 
+def analysis_of(run: Run) -> dict[str, Any]:
+    """`pipeline.analysis.analysis` of the run's model, with its benchmark if that is of this model.
+
+    `ANALYZE` is brought up to date before.
+    """
+    from pipeline.analysis import analysis
+    from pipeline.analyze import CostTable
+    from pipeline.separable import separable_pairs
+    from pipeline.store import sha256_hex
+    from pipeline.tflite_reader import read_tflite
+
+    content = run.read(MODEL)
+    shown = run.result(BENCHMARK.name)
+    is_current = shown is not None and run.folder.stage(BENCHMARK.name).inputs.get(
+        MODEL
+    ) == sha256_hex(content)
+    return analysis(
+        CostTable.from_json(json.loads(run.read(COST))),
+        separable_pairs(read_tflite(content, MODEL), run.target.goal),
+        shown["per_op"] if shown is not None and is_current else (),
+    )
+
+
 def _cost_summary(result: Mapping[str, Any]) -> str:
     macs = "unknown MACs" if result["macs"] is None else f"{result['macs']:,} MACs"
     return f"{result['layers']} operators, {macs}, {result['parameters']:,} parameters"
@@ -121,7 +145,7 @@ ANALYZE = Stage(
     takes={MODEL: "convert"},
     gives=(COST,),
     settings=lambda run: (),
-    code=("pipeline.analyze", *READING),
+    code=("pipeline.analyze", "pipeline.receptive_field", *READING),
     versions=packages("ai-edge-litert", "numpy"),
     execute=_analyze,
     summary=_cost_summary,

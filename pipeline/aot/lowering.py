@@ -11,7 +11,7 @@ from pipeline.aot.passes.in_place import with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
 from pipeline.aot.passes.row_fusion import fuse
 from pipeline.aot.program import Program, Step
-from pipeline.aot.selection import Selection
+from pipeline.aot.selection import Selection, has_costs
 from pipeline.errors import ModelError, UnsupportedOperatorError
 from pipeline.graph import Graph, Operator
 
@@ -58,6 +58,21 @@ def require_supported(op: Operator) -> None:
             f"generate: op {op.index} {op.kind} declares output shapes {declared}, "
             f"its inputs and attributes give {expected}"
         )
+
+
+def estimated_instructions(graph: Graph, goal: Goal) -> dict[int, int] | None:
+    """Index of every operator's step -> instructions of one inference, before rows are fused.
+
+    None where the costs of the goal's core are not known.
+
+    Raises:
+        UnsupportedOperatorError, ModelError: as `lower`.
+    """
+    if not has_costs(goal.core):
+        return None
+    steps = tuple(with_leads(_lower_operator(op)) for op in graph.operators)
+    selection = Selection(goal, steps, plan_memory(graph, steps, search=0).arena_bytes)
+    return {step.operators[0].index: selection.instructions(selection.step(step)) for step in steps}
 
 
 def _lower_operator(op: Operator) -> Step:

@@ -36,6 +36,11 @@ _CANDIDATES: Mapping[str, Callable[[KernelCall], list[Candidate]]] = {
 _PORTABLE_FACTORS = {"rv32imc": 2.2, "xtensa-lx106": 4.0, "xtensa-lx6": 4.0, "xtensa-lx7": 4.0}
 
 
+def has_costs(core: str) -> bool:
+    """Whether estimates of instructions are of this core."""
+    return core in _CANDIDATES
+
+
 @dataclass(frozen=True)
 class Weights:
     """What a unit of each cost counts for."""

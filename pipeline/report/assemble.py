@@ -55,7 +55,14 @@ def assemble(
         arena_bytes=shown["arena_bytes"],
         golden=Golden(**shown["golden"]),
         per_op=tuple(
-            OpCost(**{**row, "output_shape": tuple(row["output_shape"])}) for row in shown["per_op"]
+            OpCost(
+                **{
+                    **row,
+                    "output_shape": tuple(row["output_shape"]),
+                    "operators": tuple(row.get("operators", ())),
+                }
+            )
+            for row in shown["per_op"]
         ),
         versions=versions,
         confusion=_confusion(results),

@@ -96,6 +96,7 @@ class OpCost:
         us: microseconds in one inference, where the board has a clock.
         reason: why the compiler chose this way to compute it; None where there was no choice.
         estimated_cycles: core cycles of one inference; None where no model of the core applies.
+        operators: indices of all operators of the step in the .tflite file.
     """
 
     index: int
@@ -106,6 +107,7 @@ class OpCost:
     us: float | None = None
     reason: str | None = None
     estimated_cycles: int | None = None
+    operators: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

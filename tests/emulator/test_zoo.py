@@ -31,7 +31,7 @@ def test_an_architecture_converts_computes_tflms_bytes_and_costs_what_is_listed(
     inputs = load_inputs("random:4", graph)
     with Device(open_link(board(BOARD), image.elf), model_sha256=model.sha256) as device:
         validation = validate(device, graph, model.content, inputs)
-    validation.require_identical()
+    assert (validation.compared, validation.first_difference) == (4, None)
     assert len({outputs[0].tobytes() for outputs in validation.outputs}) > 1
 
     listed = costs()[name]
