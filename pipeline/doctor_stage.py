@@ -50,7 +50,7 @@ def _trained_range(target: Target) -> tuple[float, float] | None:
         return None
     import numpy as np
 
-    dataset = load_data(target.spec.data.name)
+    dataset = load_data(target.spec.data)
     images = dataset.train_images
     low, high = dataset.scaling.apply(np.array([images.min(), images.max()]))
     return float(low), float(high)

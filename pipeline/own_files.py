@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import SpecError
-from pipeline.store import sha256_hex
+from pipeline.store import files_hash, sha256_hex
 
 _FUNCTION = re.compile(r"(?P<path>.+\.py):(?P<function>[A-Za-z_][A-Za-z0-9_]*)", re.DOTALL)
 _SAVED = (".keras", ".h5")
 _ARRAYS = ".npz"
+_FOLDER = "/"
 RUN_MODEL = "model.keras"  # of a run folder
 
 
@@ -39,8 +40,9 @@ def model_file(name: str) -> ModelFile | None:
 
 
 def data_file(name: str) -> Path | None:
-    """The .npz file that a [data] name means; None where it is a registered name."""
-    return Path(name) if name.endswith(_ARRAYS) else None
+    """The .npz file or the folder of images ("name/") that a [data] name means; None where it is
+    a registered name."""
+    return Path(name) if name.endswith((_ARRAYS, _FOLDER)) else None
 
 
 def start_file(start: str) -> Path:
@@ -50,10 +52,9 @@ def start_file(start: str) -> Path:
 
 
 def located(name: str, folder: Path) -> str:
-    """`name` with its path, if it has one, taken from `folder`; a registered name as it is."""
-    if model_file(name) is None and data_file(name) is None:
-        return name
-    return os.path.normpath(folder / name)
+    """The path `name` taken from `folder`."""
+    path = os.path.normpath(folder / name)
+    return path.rstrip(_FOLDER) + _FOLDER if name.endswith(_FOLDER) else path
 
 
 def identity(name: str) -> tuple[str, ...]:
@@ -78,8 +79,12 @@ def label(name: str) -> str:
 
 @functools.cache
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, read once a process. Raises SpecError where it cannot be read."""
+    """SHA-256 of a file or of all files of a folder, read once a process.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
     try:
-        return sha256_hex(path.read_bytes())
+        return files_hash(path) if path.is_dir() else sha256_hex(path.read_bytes())
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}") from error

@@ -17,6 +17,7 @@ from pipeline.near_miss import suggestion
 from pipeline.own_files import data_file, located, model_file, start_file
 from pipeline.spec_rules import (
     FOLDER_NAME,
+    IMAGE_SIZE,
     LEARNING_RATE,
     MAX_SEED,
     PARAMETERS,
@@ -58,9 +59,17 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """[data]: a data set by its registered name, or a path to an .npz file."""
+    """[data]: a data set by its registered name, or a path to an .npz file or to a folder with a
+    folder of images for each class, which ends in "/".
+
+    Attributes:
+        image_size, grayscale, test_split: of a folder of images; see `pipeline.data.image_folder`.
+    """
 
     name: Annotated[str, TEXT]
+    image_size: Annotated[tuple[int, int] | None, IMAGE_SIZE] = None
+    grayscale: Annotated[bool, SWITCH] = False
+    test_split: Annotated[float, number(0.01, 0.99)] = 0.2
 
 
 @dataclass(frozen=True)
@@ -350,8 +359,12 @@ def _check_files(document: _Document, spec: ExperimentSpec) -> None:
         ("model", None if own is None else own.path),
         ("data", data_file(spec.data.name)),
     ):
-        if path is not None and not path.is_file():
-            raise document.error((section, "name"), f"[{section}] there is no file {path}")
+        if path is None:
+            continue
+        is_folder = section == "data" and spec.data.name.endswith("/")
+        if not (path.is_dir() if is_folder else path.is_file()):
+            what = "folder" if is_folder else "file"
+            raise document.error((section, "name"), f"[{section}] there is no {what} {path}")
     start = spec.training.start_from
     if start is not None and not start_file(start).is_file():
         raise document.error(
@@ -401,9 +414,11 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
     }
     given = document.values.get("name", _default_name(path))
     name = _value(document, ("name",), "name", FOLDER_NAME, given)
-    for title in ("model", "data"):
-        absolute = located(sections[title].name, path.absolute().parent)
-        sections[title] = dataclasses.replace(sections[title], name=absolute)
+    for title, file_of in (("model", model_file), ("data", data_file)):
+        section = sections[title]
+        if file_of(section.name) is not None:
+            absolute = located(section.name, path.absolute().parent)
+            sections[title] = dataclasses.replace(section, name=absolute)
     training = sections["training"]
     if training.start_from is not None:
         absolute = os.path.normpath(path.absolute().parent / training.start_from)

@@ -62,6 +62,15 @@ FOLDER_NAME = Rule(
     lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
 )
 SWITCH = Rule("true or false", lambda value: isinstance(value, bool))
+IMAGE_SIZE = Rule(
+    "[height, width] in pixels, each from 1 to 4096",
+    lambda value: (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(_is_integer(side) and 1 <= side <= 4096 for side in value)
+    ),
+    tuple,
+)
 LEARNING_RATE = Rule(
     "a number above 0 and at most 1000",
     lambda value: (_is_integer(value) or isinstance(value, float)) and 0 < value <= 1000,

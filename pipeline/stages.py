@@ -77,7 +77,7 @@ REPORT_HTML = "report.html"
 def _evaluate(run: Run) -> Mapping[str, Any]:
     from pipeline.accuracy import host_score, score_json
 
-    dataset = load_data(run.target.experiment.data.name)
+    dataset = load_data(run.target.experiment.data)
     total = len(dataset.test_images)
     return score_json(
         host_score(run.read(MODEL), dataset, lambda done: run.progress.advanced(done, total))
@@ -159,7 +159,7 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
     from pipeline.deployment import measure
 
     target = run.target
-    dataset = None if target.spec is None else load_data(target.spec.data.name)
+    dataset = None if target.spec is None else load_data(target.spec.data)
     log = io.BytesIO()
     try:
         shown = measure(
@@ -215,7 +215,7 @@ def validation_inputs(run: Run, source: str) -> Sequence[Arrays]:
         return load_inputs(source, graph, run.target.seed)
     if run.target.spec is None:
         raise DataError(f"inputs: {source!r} needs a data set, and a .tflite alone has none")
-    dataset = load_data(run.target.spec.data.name)
+    dataset = load_data(run.target.spec.data)
     images = evaluation_inputs(graph, dataset, count_in(source, TEST, len(dataset.test_images)))
     return [(image[np.newaxis],) for image in images]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.own_files import RUN_MODEL, content_hash, identity, model_file, start_file
 from pipeline.run import Run, Stage
-from pipeline.spec import TrainingSpec
+from pipeline.spec import DataSpec, TrainingSpec
 from pipeline.store import canonical_key, code_hash, files_hash
 from pipeline.target import MODEL, Target
 
@@ -30,16 +30,29 @@ READING = ("pipeline.graph", "pipeline.tflite_reader", "pipeline.ops")
 
 
 @functools.cache
-def load_data(name: str) -> Dataset:
+def load_data(spec: DataSpec) -> Dataset:
     """The data set, loaded once a process."""
     from pipeline import data
 
-    return data.load(name)
+    if not spec.name.endswith("/"):
+        return data.load(spec.name)
+    return data.load(
+        spec.name,
+        image_size=spec.image_size,
+        grayscale=spec.grayscale,
+        test_split=spec.test_split,
+    )
 
 
-def data_settings(target: Target) -> tuple[str, ...] | None:
+def data_settings(target: Target) -> tuple[Any, ...] | None:
     """What stages depend on that read the data set; None where there is none."""
-    return None if target.spec is None else identity(target.spec.data.name)
+    if target.spec is None:
+        return None
+    data = target.spec.data
+    settings: tuple[Any, ...] = identity(data.name)
+    if data.name.endswith("/"):
+        settings += (data.image_size, data.grayscale, data.test_split)
+    return settings
 
 
 def packages(*names: str) -> Callable[[Target], Mapping[str, str]]:
@@ -54,7 +67,7 @@ def _train(run: Run) -> Mapping[str, Any]:
     from pipeline.train import train
 
     spec = run.target.experiment
-    dataset = load_data(spec.data.name)
+    dataset = load_data(spec.data)
     path = run.folder.file(KERAS_MODEL)
     checkpoint = _checkpoint(run, TRAIN)
     trained = train(
@@ -172,7 +185,7 @@ def _post_training(run: Run) -> Mapping[str, Any]:
     from pipeline.convert import convert
 
     spec = run.target.experiment
-    dataset = load_data(spec.data.name)
+    dataset = load_data(spec.data)
     model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization)
     run.folder.write(POST_TRAINING_MODEL, model.content)
     return score_json(host_score(model.content, dataset))
@@ -211,7 +224,7 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
         run.folder.file(KERAS_MODEL),
         spec.training,
         spec.quantization,
-        load_data(spec.data.name),
+        load_data(spec.data),
         run.folder.file(QAT_WEIGHTS),
         _shown(run),
         spec.augmentation,
@@ -264,7 +277,7 @@ def _convert(run: Run) -> Mapping[str, Any]:
     from pipeline.convert import convert
 
     spec = run.target.experiment
-    dataset = load_data(spec.data.name)
+    dataset = load_data(spec.data)
     weights = run.folder.file(QAT_WEIGHTS) if is_qat(run.target) else None
     model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization, weights)
     run.folder.write(MODEL, model.content)

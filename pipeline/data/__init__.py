@@ -118,17 +118,23 @@ def user_cache_folder() -> Path:
     return root / "mcu-pipeline"
 
 
-def load(name: str, cache_folder: Path | None = None) -> Dataset:
+def load(name: str, cache_folder: Path | None = None, **images: Any) -> Dataset:
     """Loads a data set, fetching it where the cache does not hold it.
 
     Args:
-        name: as in `definitions()`, or the path of an .npz file (see `pipeline.data.npz`).
+        name: as in `definitions()`, or the path of an .npz file (see `pipeline.data.npz`) or of a
+            folder of images, which ends in "/" (see `pipeline.data.image_folder`).
+        images: of a folder of images, the arguments of `image_folder.load`.
         cache_folder: where downloads live; default `user_cache_folder()`.
 
     Raises:
         DataError: unknown name (says the nearest), or the data set cannot be had.
     """
     path = data_file(name)
+    if path is not None and name.endswith("/"):
+        from pipeline.data import image_folder
+
+        return image_folder.load(path, **images)
     if path is not None:
         from pipeline.data import npz
 

@@ -275,7 +275,12 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "name": TEXT.filter(bool),
         "parameters": st.dictionaries(TEXT, VALUE, max_size=4),
     },
-    DataSpec: {"name": TEXT.filter(bool)},
+    DataSpec: {
+        "name": TEXT.filter(lambda name: name and not name.endswith("/")),
+        "image_size": st.none() | st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
+        "grayscale": st.booleans(),
+        "test_split": st.floats(0.01, 0.99),
+    },
     TrainingSpec: {
         "epochs": st.integers(1, 100_000),
         "batch_size": st.integers(1, 1_000_000),
