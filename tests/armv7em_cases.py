@@ -10,6 +10,7 @@ import numpy.typing as npt
 from armv7em_image import activation
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, int32_array
 from pipeline.fixed_point import quantize_multiplier
+from pipeline.ops.softmax import softmax_call as call_of_softmax
 
 _INT8_DEVIATION = 73.9  # standard deviation of uniform int8
 
@@ -309,3 +310,10 @@ def mean_call(rng: np.random.Generator, shape: tuple[int, int, int], zero_point:
         (activation(*shape),),
         (activation(outer, channels),),
     )
+
+
+def softmax_call(rng: np.random.Generator, rows: int, depth: int) -> KernelCall:
+    """softmax_s8 of (rows, depth) at a scale of 2^-11 to 2."""
+    factor = float(2.0 ** rng.uniform(-11, 1)) * (1 << 26)
+    source, output = activation(rows, depth), activation(rows, depth)
+    return call_of_softmax((rows, depth), factor, source, output)

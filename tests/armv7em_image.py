@@ -35,7 +35,22 @@ _MAIN = """
 #include "port.h"
 #include <string.h>
 
-enum { CANARY = 16, AREA = %(area)d };
+enum { CANARY = 16, AREA = %(area)d, VECTORS = 3 };
+
+typedef struct {
+  void (*function)(void);
+  const void *params;
+  int32_t scratch_bytes; /* 0: it takes none */
+} kernel;
+
+typedef struct {
+  kernel portable, candidate;
+  int32_t input_count;
+  int32_t input_bytes[2];
+  int32_t output_bytes;
+  int32_t input_offset, output_offset;
+} kernel_case;
+
 static _Alignas(8) int8_t inputs[2][AREA], kept[2][AREA];
 static _Alignas(8) int8_t expected[AREA], area[AREA];
 _Alignas(8) int8_t scratch[AREA];
@@ -58,6 +73,48 @@ static int intact(const int8_t *bytes, int count) {
 }
 
 static void write_word(uint32_t word) { port_write((const uint8_t *)&word, sizeof word); }
+
+/* Ticks. The last argument of a kernel without scratch is one that it does not look at. */
+static uint32_t call(const kernel *k, const kernel_case *c, int8_t *output, uint32_t *status) {
+  typedef void unary(const void *, const int8_t *, int8_t *, void *);
+  typedef void binary(const void *, const int8_t *, const int8_t *, int8_t *, void *);
+  const int8_t *first = inputs[0] + c->input_offset, *second = inputs[1] + c->input_offset;
+  memset(scratch, 0x5a, (size_t)(k->scratch_bytes + 2 * CANARY));
+  const uint32_t begin = port_counter();
+  if (c->input_count == 1) {
+    ((unary *)k->function)(k->params, first, output, scratch + CANARY);
+  } else {
+    ((binary *)k->function)(k->params, first, second, output, scratch + CANARY);
+  }
+  const uint32_t ticks = port_counter() - begin;
+  if (!intact(scratch, CANARY) || !intact(scratch + CANARY + k->scratch_bytes, CANARY)) {
+    *status |= 4;
+  }
+  return ticks;
+}
+
+static void run(const kernel_case *c) {
+  uint32_t status = 0, portable_ticks = 0, candidate_ticks = 0;
+  int8_t *const output = area + CANARY + c->output_offset;
+  for (int vector = 0; vector < VECTORS; vector++) {
+    memset(inputs, 0x33, sizeof inputs);
+    memset(area, 0x5a, sizeof area);
+    for (int i = 0; i < c->input_count; i++) {
+      fill(inputs[i] + c->input_offset, c->input_bytes[i], vector);
+    }
+    memcpy(kept, inputs, sizeof inputs);
+    portable_ticks = call(&c->portable, c, expected, &status);
+    candidate_ticks = call(&c->candidate, c, output, &status);
+    status |= memcmp(expected, output, (size_t)c->output_bytes) != 0 ? 1 : 0;
+    if (!intact(area, (int)(output - area)) || !intact(output + c->output_bytes, CANARY)) {
+      status |= 2;
+    }
+    status |= memcmp(kept, inputs, sizeof inputs) != 0 ? 8 : 0;
+  }
+  write_word(status);
+  write_word(candidate_ticks);
+  write_word(portable_ticks);
+}
 """
 
 
@@ -110,55 +167,30 @@ def _constants(params: Mapping[str, FieldValue], prefix: str, interface: str) ->
     return [*lines, f"static const {interface}_params {prefix} = {{{fields}}};"]
 
 
-def _case_lines(number: int, case: KernelCase) -> tuple[list[str], list[str]]:
-    """Declarations and statements of one case."""
-    declarations, statements = [], []
-    sizes = [t.size_bytes for t in case.call.inputs]
-    (output,) = case.call.outputs
-    begin = CANARY_BYTES + case.output_offset
-    sources = [f"inputs[{i}] + {case.input_offset}" for i in range(len(sizes))]
-    for vector in range(3):
-        body = [f"memset(inputs, 0x33, sizeof inputs); memset(area, 0x5a, {output.size + 64});"]
-        body += [f"fill({s}, {n}, {vector});" for s, n in zip(sources, sizes, strict=True)]
-        body += ["memcpy(kept, inputs, sizeof inputs);", "uint32_t begin = port_counter();"]
-        for side, calls, target in (
-            ("portable", (case.call,), "expected"),
-            ("candidate", case.candidate.calls, f"area + {begin}"),
-        ):
-            for position, call in enumerate(calls):
-                prefix = f"case{number}_{side}{position}"
-                if vector == 0:
-                    declarations += _constants(call.params, prefix, call.interface)
-                scratch = [f"scratch + {CANARY_BYTES}"] if call.scratch_bytes else []
-                if scratch:
-                    size = call.scratch_bytes
-                    body.append(f"memset(scratch, 0x5a, {size + 2 * CANARY_BYTES});")
-                    body.append("begin = port_counter();")
-                arguments = ", ".join([f"&{prefix}", *sources, target, *scratch])
-                body.append(f"{call.kernel}({arguments});")
-                if scratch:
-                    body.append("uint32_t end = port_counter(); (void)end;")
-                    body.append(
-                        f"if (!intact(scratch, CANARY) || !intact(scratch + CANARY + {size}"
-                        ", CANARY)) status |= 4;"
-                    )
-            body.append(
-                f"{side}_ticks = port_counter() - begin; begin = port_counter();"
-                if side == "portable"
-                else "candidate_ticks = "
-                + ("end" if case.candidate.scratch_bytes else "port_counter()")
-                + " - begin;"
-            )
-        size = output.size
-        body.append(f"if (memcmp(expected, area + {begin}, {size}) != 0) status |= 1;")
-        body.append(
-            f"if (!intact(area, {begin}) || !intact(area + {begin + size}, CANARY)) status |= 2;"
-        )
-        body.append("if (memcmp(kept, inputs, sizeof inputs) != 0) status |= 8;")
-        statements.append("  {\n    " + "\n    ".join(body) + "\n  }")
-    head = f"static void run{number}(void) {{\n  uint32_t status = 0, portable_ticks = 0, "
-    tail = "  write_word(status); write_word(candidate_ticks); write_word(portable_ticks);\n}"
-    return declarations, [head + "candidate_ticks = 0;", *statements, tail]
+def _kernel(call: KernelCall, prefix: str) -> str:
+    return f"{{(void (*)(void)){call.kernel}, &{prefix}, {call.scratch_bytes}}}"
+
+
+def _case_lines(number: int, case: KernelCase) -> tuple[list[str], str]:
+    """Declarations of one case, and its entry in the table."""
+    (candidate,) = case.candidate.calls
+    portable = case.call
+    sizes = [t.size_bytes for t in portable.inputs]
+    names = f"case{number}_portable", f"case{number}_candidate"
+    declarations = [
+        line
+        for call, name in zip((portable, candidate), names, strict=True)
+        for line in _constants(call.params, name, call.interface)
+    ]
+    fields = [
+        *(_kernel(call, name) for call, name in zip((portable, candidate), names, strict=True)),
+        str(len(sizes)),
+        f"{{{', '.join(map(str, sizes))}}}",
+        str(portable.outputs[0].size),
+        str(case.input_offset),
+        str(case.output_offset),
+    ]
+    return declarations, f"  {{{', '.join(fields)}}},"
 
 
 def _prototype(call: KernelCall) -> str:
@@ -187,11 +219,14 @@ def _source(cases: Sequence[KernelCase], folder: Path, seed: int) -> Path:
         (folder / f"{name}{suffix}").write_text(text)
         lines.append(_prototype(call))
     lines.append(_MAIN % {"area": largest + 4 * CANARY_BYTES + 8, "seed": seed})
+    entries = []
     for number, case in enumerate(cases):
-        declarations, body = _case_lines(number, case)
-        lines += declarations + body
+        declarations, entry = _case_lines(number, case)
+        lines += declarations
+        entries.append(entry)
+    lines += ["static const kernel_case cases[] = {", *entries, "};"]
     lines.append("int main(void) {\n  port_init();")
-    lines += [f"  run{number}();" for number in range(len(cases))]
+    lines.append(f"  for (int i = 0; i < {len(cases)}; i++) {{ run(&cases[i]); }}")
     lines.append("  port_halt(0);\n}")
     path = folder / "cases.c"
     path.write_text("\n".join(lines) + "\n")
@@ -207,7 +242,8 @@ def run_cases(cases: Sequence[KernelCase], folder: Path, seed: int = 1) -> list[
     command = ["arm-none-eabi-gcc", *C_FLAGS, *ARM_FLAGS, f"-I{folder}"]
     command += [f"-I{firmware / name}" for name in ("include", "kernels")] + [f"-I{port}"]
     command += ["-T", str(port / "nano33ble_sim.ld"), "-nostartfiles", "--specs=nosys.specs"]
-    kernels = sorted({c.call.kernel for c in cases})
+    calls = [call for case in cases for call in (case.call, *case.candidate.calls)]
+    kernels = sorted({call.kernel for call in calls if call.rendered is None})
     sources = [str(firmware / "kernels" / f"{name}.c") for name in kernels]
     sources += [str(path) for path in sorted(folder.glob("armv7em_*"))]
     sources += [str(path) for path in sorted(port.glob("*.c"))]

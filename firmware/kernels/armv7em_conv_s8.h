@@ -29,6 +29,7 @@ typedef struct {
   int32_t input_zero_point;
   int32_t row_words;     /* that a row of a window begins with */
   int32_t shift;         /* of the requantization */
+  int32_t offset;        /* of the requantization */
   const int32_t *stream; /* weights and requantization, one pair of channels after the other */
 } armv7em_conv_s8_params;
 

@@ -27,6 +27,8 @@ typedef struct {
   int32_t input_zero_point;
   int32_t plane_rows;
   int32_t plane_pitch;   /* halfwords from row to row, even */
+  int32_t offset;        /* of the requantization */
+  int32_t transposed;    /* 1: all that is said of rows here and in the stream is of columns */
   const int32_t *stream; /* weights and requantization, one output channel after the other */
 } armv7em_depthwise_s8_params;
 

@@ -15,6 +15,7 @@ typedef struct {
   int32_t input_size;
   int32_t output_size;   /* at least 2 */
   int32_t shift;         /* of the requantization */
+  int32_t offset;        /* of the requantization */
   const int32_t *stream; /* weights and requantization, one pair of channels after the other */
 } armv7em_matrix_s8_params;
 

@@ -15,6 +15,7 @@ typedef struct {
   int32_t input1_zero_point;
   int32_t input2_zero_point;
   int32_t multiplier;
+  int32_t phase;
   int32_t offset;
   int32_t negative_step; /* the offset is that much less for a negative product */
 } armv7em_mul_s8_params;

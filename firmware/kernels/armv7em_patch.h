@@ -18,14 +18,14 @@ typedef struct {
   int32_t stream_bytes;   /* of all pairs of channels to compute */
   int32_t output_stride;  /* bytes from pixel to pixel */
   int32_t shift;          /* of the requantization; some kernels have it as an immediate */
+  int32_t offset;
   int32_t pair_bytes;     /* of the stream */
 } tile_shape;
 
-/* constants: requantization words of a channel. An odd last channel is left to last_pair(). */
-static inline tile_shape shape_of(int32_t steps, int32_t channels, int32_t constants,
-                                  int32_t shift) {
-  const int32_t pair_bytes = 8 * (1 + steps + constants);
-  return (tile_shape){steps, channels / 2 * pair_bytes, channels, shift, pair_bytes};
+/* An odd last channel is left to last_pair(). */
+static inline tile_shape shape_of(int32_t steps, int32_t channels, int32_t shift, int32_t offset) {
+  const int32_t pair_bytes = 8 * (1 + steps + 1); /* biases, weights, multipliers */
+  return (tile_shape){steps, channels / 2 * pair_bytes, channels, shift, offset, pair_bytes};
 }
 
 /* The last two of an odd number of channels, whose part of the stream follows the others'. */
@@ -42,10 +42,12 @@ static inline const int32_t *end_of(const int32_t *stream, const tile_shape *sha
 /* X and U of four activations at any address are stored as a pair; returns the place of the next
  * pixel's pair (8 bytes behind) or of the same pixel's next pair (a tile behind). STRD because the
  * compiler makes two stores of it. */
+enum { FLIPPED = 0x00800080 };
+
 static inline uint32_t flipped_word(const int8_t *x) {
   uint32_t word;
   memcpy(&word, x, sizeof word);
-  return word ^ 0x00800080;
+  return word ^ FLIPPED;
 }
 
 static inline int32_t *expand_word(const int8_t *x, int32_t *patch) {
@@ -57,13 +59,18 @@ static inline int32_t *expand_word(const int8_t *x, int32_t *patch) {
   return patch;
 }
 
-static inline int32_t *expand_word_of_tile(const int8_t *x, int32_t *patch) {
+/* Of four activations with the signs of the even ones flipped. */
+static inline int32_t *store_in_tile(uint32_t flipped, int32_t *patch) {
   uint32_t crossed;
   __asm__ volatile("uxtb16 %1, %2, ror #16\n\tstrd %2, %1, [%0], #24"
                    : "+r"(patch), "=&r"(crossed)
-                   : "r"(flipped_word(x))
+                   : "r"(flipped)
                    : "memory");
   return patch;
+}
+
+static inline int32_t *expand_word_of_tile(const int8_t *x, int32_t *patch) {
+  return store_in_tile(flipped_word(x), patch);
 }
 
 /* X and U of a single pixel, at least one word. */

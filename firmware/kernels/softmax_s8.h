@@ -14,7 +14,7 @@ typedef struct {
   int32_t depth;        /* elements of the last axis, 1..4095 */
   int32_t table_length; /* 1..256 */
   const int32_t *table; /* e^(-beta * scale * d) for a distance d to the row's maximum, Q0.31; what
-                         * is behind the end is 0 */
+                         * is behind the end is below 2^11 and counts as 0 */
 } softmax_s8_params;
 
 /* The output may be the input. Where a row's exponentials sum to 512 or more, TFLM stops the

@@ -20,6 +20,8 @@ class Candidate:
         const_bytes: constant arrays and parameter structs.
         scratch_bytes: the largest scratch buffer of the calls.
         reason: why this way is open and what it does, one line for the report.
+        parts: names and bytes of machine code beside `code_bytes` that kernels of different names
+            share: a part is linked once, too.
     """
 
     calls: tuple[KernelCall, ...]
@@ -28,3 +30,4 @@ class Candidate:
     const_bytes: int
     scratch_bytes: int
     reason: str
+    parts: tuple[tuple[str, int], ...] = ()

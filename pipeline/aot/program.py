@@ -68,6 +68,8 @@ class KernelCall:
         leads: per input, where the kernel allows it to share memory with the only output: the
             output then begins at least that many bytes before the input, 0 for the same place;
             SAME_PLACE: there only. None, or no entry: never.
+        alternatives: calls of other portable kernels on the same operands with the same outputs,
+            smaller or faster; they allow what `leads` says.
     """
 
     kernel: str
@@ -78,6 +80,7 @@ class KernelCall:
     family: str = ""
     rendered: RenderedKernel | None = None
     leads: tuple[int | None, ...] = ()
+    alternatives: tuple[KernelCall, ...] = ()
 
     @property
     def interface(self) -> str:

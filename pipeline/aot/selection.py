@@ -74,7 +74,7 @@ class Selection:
         self._chosen: dict[KernelCall, Candidate] = {}
         self._found: dict[KernelCall, list[Candidate]] = {}
         self._estimates: dict[KernelCall, int] = {}
-        self._users: Counter[str] = Counter()  # calls of each kernel
+        self._users: Counter[str] = Counter()  # calls of each kernel and of each part of kernels
         self._stored: set[tuple[ConstArray, str]] = set()  # weights, and for which kernels
         calls = [call for step in steps for call in step.calls]
         totals = (
@@ -126,10 +126,20 @@ class Selection:
     def _ways(self, call: KernelCall) -> list[Candidate]:
         """The portable call and all that could replace it."""
         if call not in self._found:
-            code = _PORTABLE_CODE_BYTES.get(call.kernel, _STEP_CODE_BYTES)
-            portable = Candidate((call,), self._portable(call), code, _constant_bytes(call), 0, "")
-            self._found[call] = [portable, *(self._find(call) if self._find else ())]
+            others = [replace(other, leads=call.leads) for other in call.alternatives]
+            self._found[call] = [self._portable_way(each) for each in (call, *others)]
+            self._found[call] += self._find(call) if self._find else ()
         return self._found[call]
+
+    def _portable_way(self, call: KernelCall) -> Candidate:
+        return Candidate(
+            (call,),
+            instructions=self._portable(call),
+            code_bytes=_PORTABLE_CODE_BYTES.get(call.kernel, _STEP_CODE_BYTES),
+            const_bytes=_constant_bytes(call),
+            scratch_bytes=call.scratch_bytes,
+            reason="",
+        )
 
     def _choose(self, call: KernelCall, within_loop: bool = False) -> Candidate:
         if call in self._chosen:
@@ -154,9 +164,9 @@ class Selection:
         weights = call.params.get("weights")
         previous = self._chosen.pop(call, None)
         if previous is not None:
-            self._users.subtract(new.kernel for new in previous.calls)
+            self._users.subtract(_names(previous))
         chosen = self._choose(call)
-        self._users.update(new.kernel for new in chosen.calls)
+        self._users.update(_names(chosen))
         if isinstance(weights, ConstArray):
             self._stored = {key for key in self._stored if key[0] is not weights}
             self._stored.add((weights, chosen.calls[0].interface))
@@ -166,11 +176,17 @@ class Selection:
         stored = (call.params.get("weights"), candidate.calls[0].interface) in self._stored
         flash = 0 if stored else candidate.const_bytes
         flash += 0 if known else candidate.code_bytes
+        flash += sum(size for name, size in candidate.parts if self._users[name] <= 0)
         return (
             self._call_weights.instruction * candidate.instructions
             + self._call_weights.flash_byte * flash
             + self._call_weights.arena_byte * _SCRATCH_SHARE * candidate.scratch_bytes
         )
+
+
+def _names(candidate: Candidate) -> list[str]:
+    """Kernels and parts of kernels that are linked for it."""
+    return [*(new.kernel for new in candidate.calls), *(name for name, _ in candidate.parts)]
 
 
 def _weights(shares: tuple[float, float, float], totals: tuple[int, int, int]) -> Weights:
@@ -228,6 +244,8 @@ _PORTABLE_COSTS: Mapping[str, tuple[float, float]] = {
     "move_bytes": (0.0, 0.75),
     "add_s8": (0.0, 60.0),
     "mul_s8": (0.0, 35.0),
+    "softmax_s8": (0.0, 60.0),
+    "softmax_computed_s8": (0.0, 210.0),
 }
 
 
@@ -249,7 +267,8 @@ _PORTABLE_CODE_BYTES: Mapping[str, int] = {
     "move_bytes": 112,
     "add_s8": 788,
     "mul_s8": 436,
-    "softmax_s8": 508,
+    "softmax_s8": 532,
+    "softmax_computed_s8": 852,
 }
 
 

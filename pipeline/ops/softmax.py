@@ -14,14 +14,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline import ops
-from pipeline.aot.program import KernelCall, Step, int32_array
+from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Step, int32_array
 from pipeline.fixed_point import (
     exp_on_negative_values,
     input_radius,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
 )
-from pipeline.graph import Operator, Quantization
+from pipeline.graph import Operator, Quantization, Tensor
 from pipeline.ops.shared.cases import (
     between,
     chance,
@@ -48,6 +48,8 @@ _INPUT_INTEGER_BITS = 5
 _OUTPUT_QUANTIZATION = Quantization((1 / 256,), (-128,))
 # The sum of more exponentials may not fit the 12 integer bits that TFLite gives it.
 _LARGEST_DEPTH = 4095
+# A smaller one adds 0 to the sum, which has 19 fractional bits, and rounds to an output of 0.
+_SMALLEST_EXPONENTIAL = 1 << 11
 # TFLM stops the program where a row's exponentials sum to 512, as those of equal inputs do.
 _LARGEST_DRAWN_DEPTH = 511
 
@@ -92,40 +94,58 @@ def _check(op: Operator) -> None:
     )
 
 
+def _scale(factor: float) -> tuple[int, int, int]:
+    """Multiplier and shift to Q5.26, and the largest distance whose exponential TFLite computes."""
+    multiplier, shift = quantize_multiplier(factor)
+    return multiplier, shift, min(255, input_radius(_INPUT_INTEGER_BITS, shift))
+
+
 def exponentials(factor: float) -> list[int]:
-    """e^(-d * factor / 2^26) in Q0.31 for d = 0, 1, ..., without the zeros at the end.
+    """e^(-d * factor / 2^26) in Q0.31 for d = 0, 1, ..., without the end that changes no output.
 
     Args:
         factor: real factor from input steps to Q5.26, above 1 and below 2^31.
     """
-    multiplier, shift = quantize_multiplier(factor)
-    furthest = min(255, input_radius(_INPUT_INTEGER_BITS, shift))
+    multiplier, shift, furthest = _scale(factor)
     table = [
         exp_on_negative_values(
             multiply_by_quantized_multiplier(-distance, multiplier, shift), _INPUT_INTEGER_BITS
         )
         for distance in range(furthest + 1)
     ]
-    while table[-1] == 0:
+    while table[-1] < _SMALLEST_EXPONENTIAL:
         table.pop()
     return table
 
 
+def softmax_call(
+    shape: tuple[int, ...], factor: float, source: Tensor | ConstArray, output: Tensor
+) -> KernelCall:
+    """The call with a table; an alternative computes exponentials. `factor` as for those."""
+    depth = shape[-1]
+    sizes: dict[str, FieldValue] = {"rows": math.prod(shape[:-1]), "depth": depth}
+    multiplier, shift, furthest = _scale(factor)
+    computed = KernelCall(
+        "softmax_computed_s8",
+        {**sizes, "multiplier": multiplier, "shift": shift, "furthest": furthest},
+        (source,),
+        (output,),
+        scratch_bytes=4 * depth,
+    )
+    table = exponentials(factor)
+    return KernelCall(
+        "softmax_s8",
+        {**sizes, "table_length": len(table), "table": int32_array("table", table)},
+        (source,),
+        (output,),
+        alternatives=(computed,),
+    )
+
+
 def _lower(op: Operator) -> Step:
     source = op.input(0)
-    table = exponentials(_real_factor(op))
-    call = KernelCall(
-        kernel="softmax_s8",
-        params={
-            "rows": math.prod(source.shape[:-1]),
-            "depth": source.shape[-1],
-            "table_length": len(table),
-            "table": int32_array("table", table),
-        },
-        inputs=(kernel_input(source, "input"),),
-        outputs=(op.output,),
-    )
-    return Step((op,), (call,))
+    operands = kernel_input(source, "input"), op.output
+    return Step((op,), (softmax_call(source.shape, _real_factor(op), *operands),))
 
 
 def _draw(rng: np.random.Generator) -> ops.SingleOpCase:

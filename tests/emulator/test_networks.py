@@ -12,7 +12,7 @@ from kernel_image import make_case, run_in_qemu
 from pipeline.aot.goal import OPTIMIZE, Goal
 from tflm import interpret
 
-GRAPHS = 80
+GRAPHS = 100
 
 pytestmark = pytest.mark.emulator
 

@@ -12,7 +12,7 @@ from operator_graphs import random_model
 from pipeline.aot.goal import OPTIMIZE, Goal
 from tflm import interpret
 
-GRAPHS = 80
+GRAPHS = 100
 
 pytestmark = pytest.mark.emulator
 

@@ -284,16 +284,15 @@ def test_axes_that_broadcast_alike_are_one_loop(
 # --- tables and views --------------------------------------------------------------------------
 
 
-def test_softmax_table_holds_no_zero_and_nears_the_exponential() -> None:
+def test_softmax_table_ends_at_2_to_the_minus_20_and_nears_the_exponential() -> None:
     scale = 0.25
     table = exponentials(scale * 2**26)
 
-    assert min(table) > 0
-    assert len(table) == 63  # TFLite takes distances up to 31 / (2 x scale), with scale 2^-2
+    assert len(table) == 56  # e^-14 is below 2^-20, e^-13.75 is not
     for distance, value in enumerate(table):
         assert value / 2**31 == pytest.approx(math.exp(-scale * distance), abs=2.5e-7)
 
-    assert len(exponentials(2.0**26 - 1)) == 23  # e^-23 x 2^31 is 0.2: that entry is zero
+    assert len(exponentials(2.0**26 - 1)) == 14
 
 
 def test_reshape_moves_no_byte_and_shares_its_inputs_storage() -> None:

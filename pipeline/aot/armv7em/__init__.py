@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em import add, conv, depthwise, matrix, max_pool, mean, mul
+from pipeline.aot.armv7em import add, conv, depthwise, matrix, max_pool, mean, mul, winograd
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
 
 _FAMILIES = (
     matrix.candidates,
     conv.candidates,
+    winograd.candidates,
     depthwise.candidates,
     max_pool.candidates,
     add.candidates,

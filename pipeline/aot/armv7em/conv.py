@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel
 from pipeline.aot.armv7em.cross_cancel import STEP_INPUTS, PackedLayer
-from pipeline.aot.armv7em.params import array, full_int8_range, integer
+from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_plain
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import FieldValue, KernelCall, RenderedKernel
 
 FAMILY = "armv7em_conv_s8"
+_LARGEST_UNROLLED = 12  # words of a window's rows that are gathered without a loop
 _COPIED = (
     "batches",
     "input_height",
@@ -32,7 +33,7 @@ _COPIED = (
 
 def candidates(call: KernelCall) -> list[Candidate]:
     """Ways through the tile kernels; none where they are not proved exact for the call."""
-    if call.kernel != "conv_2d_s8" or not full_int8_range(call) or not _is_plain(call):
+    if call.kernel != "conv_2d_s8" or not full_int8_range(call) or not is_plain(call):
         return []
     weights = _in_words(call)
     sums = weights.astype(np.int64).sum(axis=1)
@@ -77,16 +78,32 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
     if not words:  # a row of a window, and the ends of all rows
         scratch += (row_words + 1 + packed.steps) * STEP_INPUTS
     params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
+    rows = integer(call, "kernel_height")
+    unrolled = not words and rows * row_words <= _LARGEST_UNROLLED
+    window = f"_{rows}x{row_words}" if unrolled else ""
     new = KernelCall(
-        f"{FAMILY}_{'fours' if words else f'rest{rest}'}_{packed.variant}",
-        {**params, "row_words": row_words, "shift": packed.shift, "stream": packed.stream},
+        f"{FAMILY}_{'fours' if words else f'rest{rest}{window}'}_{packed.variant}",
+        {
+            **params,
+            "row_words": row_words,
+            "shift": packed.shift,
+            "offset": packed.offset,
+            "stream": packed.stream,
+        },
         call.inputs,
         call.outputs,
         scratch_bytes=scratch,
         family=FAMILY,
         rendered=RenderedKernel(
             "armv7em/conv_s8.c.j2",
-            (*cross_cancel.template_values(packed), ("words", int(words)), ("rest", rest)),
+            (
+                *cross_cancel.template_values(packed),
+                ("words", int(words)),
+                ("rest", rest),
+                ("unrolled", int(unrolled)),
+                ("rows", rows if unrolled else 0),
+                ("row_words", row_words if unrolled else 0),
+            ),
         ),
         leads=call.leads,  # windows are gathered row by row, too, and before outputs are written
     )
@@ -94,23 +111,19 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
     return Candidate(
         (new,),
         instructions=cross_cancel.instructions(packed, pixels, outputs, _gather(call, packed)),
-        code_bytes=cross_cancel.code_bytes(packed, tiled=True) + 600,
-        const_bytes=int(packed.stream.data.nbytes) + 4 * (len(_COPIED) + 3),
+        code_bytes=850 + (18 * rows * row_words + 40 if unrolled else 0),
+        const_bytes=int(packed.stream.data.nbytes) + 4 * (len(_COPIED) + 4),
         scratch_bytes=scratch,
         reason="Armv7E-M: 4 products in 2 instructions, exact in 24 bits for these weights",
-    )
-
-
-def _is_plain(call: KernelCall) -> bool:
-    """Neither groups nor dilation."""
-    return (
-        integer(call, "kernel_channels") == integer(call, "input_channels")
-        and integer(call, "dilation_height") == integer(call, "dilation_width") == 1
+        parts=cross_cancel.code_parts(packed, tiled=True),
     )
 
 
 def _gather(call: KernelCall, packed: PackedLayer) -> int:
     """Instructions to gather one window that is inside the image."""
     rows = integer(call, "kernel_height")
-    per_row = 30 if integer(call, "input_channels") % STEP_INPUTS == 0 else 9
-    return 50 + per_row * rows + 6 * packed.steps
+    if integer(call, "input_channels") % STEP_INPUTS == 0:
+        return 50 + 14 * rows + 5 * packed.steps
+    if rows * _row_words(call)[0] <= _LARGEST_UNROLLED:
+        return 60 + 5 * packed.steps
+    return 50 + 9 * rows + 7 * packed.steps

@@ -31,11 +31,11 @@ class PackedLayer:
 
     Attributes:
         stream: int32, for every pair of output channels two biases, the words R of both channels
-            in turn for every step, and the requantization constants of both channels. An odd
-            number of channels ends with a pair that repeats the channel before the last.
+            in turn for every step, and the multipliers of both channels. An odd number of channels
+            ends with a pair that repeats the channel before the last.
         steps: words R of one channel.
-        signed: whether negative sums need an offset of their own.
-        shift: last shift of the requantization.
+        signed: form of the requantization.
+        shift, offset: of the requantization.
         immediate: whether the kernel is rendered for this shift, or takes any.
     """
 
@@ -43,6 +43,7 @@ class PackedLayer:
     steps: int
     signed: bool
     shift: int
+    offset: int
     immediate: bool
 
     @property
@@ -73,11 +74,22 @@ def pack(
         return []
     steps = -(-values.shape[1] // STEP_INPUTS)
     layers = []
-    for constants in requantization.fits(multipliers, shifts, output_zero_point, sums)[:_WAYS]:
-        stream = ConstArray("stream", _stream(values, bias, steps, constants))
-        signed = constants.negative_steps is not None
-        layers.append(PackedLayer(stream, steps, signed, constants.shift, immediate=True))
-    return [*layers, *(replace(layer, immediate=False) for layer in layers[:1])]
+    # The signed form fits any zero point: a layer may share the kernel of others.
+    for signed in (False, True) if output_zero_point == _INT8_MIN else (True,):
+        ways = requantization.fits(multipliers, shifts, output_zero_point, sums, signed)[:_WAYS]
+        made = [
+            PackedLayer(
+                ConstArray("stream", _stream(values, bias, steps, way)),
+                steps,
+                signed,
+                way.shift,
+                way.offset,
+                immediate=True,
+            )
+            for way in ways
+        ]
+        layers += [*made, *(replace(layer, immediate=False) for layer in made[:1])]
+    return layers
 
 
 def sum_bounds(
@@ -103,17 +115,14 @@ def _stream(
     padded[:, :inputs] = weights
     w0, w1, w2, w3 = np.moveaxis(padded.reshape(channels, steps, STEP_INPUTS), 2, 0)
     words = ((w1 - 256 * w0) & 0xFFFF) | (((256 * w2 - w3) & 0xFFFF) << 16)
-    start = (bias - 128 * (w0 + w2).sum(axis=1)) << 8
-    requantize = [constants.multipliers, constants.offsets]
-    if constants.negative_steps is not None:
-        requantize.append(constants.negative_steps)
+    start = ((bias - 128 * (w0 + w2).sum(axis=1)) << 8) + constants.phases
     firsts = [*range(0, channels - 1, 2), *([channels - 2] if channels % 2 else [])]
     first = np.array(firsts)
     pairs = np.stack([first, first + 1], axis=1)
     blocks = [
         start[pairs],
         np.moveaxis(words[pairs], 1, 2).reshape(len(first), -1),
-        np.stack(requantize, axis=1)[pairs].reshape(len(first), -1),
+        constants.multipliers[pairs],
     ]
     return np.concatenate(blocks, axis=1).ravel().astype(np.uint32).view(np.int32)
 
@@ -124,7 +133,6 @@ def template_values(packed: PackedLayer) -> tuple[tuple[str, int | str], ...]:
         ("signed", int(packed.signed)),
         ("shift", packed.shift if packed.immediate else 0),
         ("variant", packed.variant),
-        ("constants", 3 if packed.signed else 2),
     )
 
 
@@ -135,14 +143,20 @@ def instructions(packed: PackedLayer, pixels: int, channels: int, gather: int) -
         gather: instructions to fill the patch of one pixel.
     """
     pairs = -(-channels // 2)
-    extra = (2 if packed.signed else 0) + (0 if packed.immediate else 1)  # for every output
-    tile = 18 * packed.steps + 3 * -(-packed.steps // 4) + 30 + 6 * extra
-    single = 8 * packed.steps + 22 + 2 * extra
+    extra = 2 if packed.signed else 0  # for every output
+    extra += 0 if packed.immediate else 1 + int(packed.signed)
+    pair = 6 if packed.signed else 0
+    tile = 18 * packed.steps + 3 * -(-packed.steps // 4) + 31 + 6 * extra + pair
+    single = 8 * packed.steps + 23 + 2 * extra + pair
     tiles, rest = divmod(pixels, 3)
     return tiles * (pairs * tile + 60) + rest * (pairs * single + 50) + pixels * gather
 
 
-def code_bytes(packed: PackedLayer, tiled: bool) -> int:
+def code_parts(packed: PackedLayer, tiled: bool) -> tuple[tuple[str, int], ...]:
     """Machine code of the tile kernels."""
     extra = 8 if packed.signed else 0  # for every output
-    return 196 + 2 * extra + (496 + 6 * extra if tiled else 0)
+    pair = 24 if packed.signed else 0
+    parts = [(f"armv7em_tile1_{packed.variant}", 192 + 2 * extra + pair)]
+    if tiled:
+        parts.append((f"armv7em_tile3_{packed.variant}", 482 + 6 * extra + pair))
+    return tuple(parts)

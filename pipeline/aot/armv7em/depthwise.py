@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,22 +20,10 @@ from pipeline.aot.program import (
 )
 
 FAMILY = "armv7em_depthwise_s8"
-_COPIED = (
-    "batches",
-    "input_height",
-    "input_width",
-    "input_channels",
-    "output_height",
-    "output_width",
-    "depth_multiplier",
-    "stride_height",
-    "stride_width",
-    "padding_top",
-    "padding_left",
-    "input_zero_point",
-)
 _SIZES = (3, 5)  # of square kernels
+_GRANULE = 128  # multiples have room in 24 bits, the gaps of a 3x3 or 5x5 kernel's words
 _WAYS = 6  # shifts that a layer offers, so that layers can share a kernel
+_NARROW = 0.95  # share of instructions by columns from which these are offered
 _SLACK_BYTES = 4  # a last odd output reads one activation more than it uses
 
 
@@ -47,19 +35,107 @@ def candidates(call: KernelCall) -> list[Candidate]:
     if not full_int8_range(call) or not _is_plain(call):
         return []
     weights = array(call, "weights").astype(np.int64)
-    # (output channels, taps); a convolution of one channel is a depthwise one with a multiplier
-    taps = integer(call, "kernel_height") * integer(call, "kernel_width")
-    weights = weights.reshape(-1, taps) if single else weights.reshape(taps, -1).T
+    # (output channels, rows, columns); a convolution of one channel is a depthwise one with a
+    # multiplier
+    size = integer(call, "kernel_width")
+    weights = weights.reshape(-1, size, size) if single else weights.reshape(size * size, -1).T
+    weights = weights.reshape(-1, size, size)
     bias = array(call, "bias").astype(np.int64)
-    bias -= integer(call, "input_zero_point") * weights.sum(axis=1)
-    sums = cross_cancel.sum_bounds(weights, bias)
+    bias -= integer(call, "input_zero_point") * weights.sum(axis=(1, 2))
+    sums = cross_cancel.sum_bounds(weights.reshape(len(weights), -1), bias)
     limit = 1 << (requantization.SUM_BITS - 1)
     if int(sums[0].min()) < -limit or int(sums[1].max()) >= limit:
         return []
-    ways = requantization.fits(
-        array(call, "multipliers"), array(call, "shifts"), integer(call, "output_zero_point"), sums
-    )
-    return [_candidate(call, each, _stream(weights, bias, each)) for each in ways[:_WAYS]]
+    layers = [_Layer.of(call, weights, bias)]
+    if _is_narrow(layers[0]):
+        layers.append(layers[0].transposed())
+    return [
+        _candidate(call, layer, way, granule == 1)
+        for granule in (_GRANULE, 1)
+        for way in requantization.fits(
+            array(call, "multipliers"),
+            array(call, "shifts"),
+            integer(call, "output_zero_point"),
+            sums,
+            signed=integer(call, "output_zero_point") != -128,
+            granule=granule,
+        )[:_WAYS]
+        for layer in layers
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """A call's image, by rows or by columns; (height, width) where there are two.
+
+    Attributes:
+        weights: (output channels, rows, columns).
+        bias: (output channels,), with the input's zero point folded in.
+        by_columns: 1 where height means width.
+    """
+
+    weights: npt.NDArray[np.int64]
+    bias: npt.NDArray[np.int64]
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+    strides: tuple[int, int]
+    padding: tuple[int, int]
+    by_columns: int = 0
+
+    @staticmethod
+    def of(call: KernelCall, weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64]) -> _Layer:
+        def pair(*names: str) -> tuple[int, int]:
+            return integer(call, names[0]), integer(call, names[1])
+
+        return _Layer(
+            weights,
+            bias,
+            pair("input_height", "input_width"),
+            pair("output_height", "output_width"),
+            pair("stride_height", "stride_width"),
+            pair("padding_top", "padding_left"),
+        )
+
+    def transposed(self) -> _Layer:
+        return _Layer(
+            np.swapaxes(self.weights, 1, 2),
+            self.bias,
+            self.inputs[::-1],
+            self.outputs[::-1],
+            self.strides[::-1],
+            self.padding[::-1],
+            by_columns=1,
+        )
+
+    @property
+    def size(self) -> int:
+        """Rows and columns of the kernel."""
+        return int(self.weights.shape[2])
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """Rows, and 16-bit words from row to row."""
+        rows, columns = (
+            (outputs - 1) * stride + self.size
+            for outputs, stride in zip(self.outputs, self.strides, strict=True)
+        )
+        return rows, columns + columns % 2
+
+    def core_instructions(self, signed: bool) -> int:
+        """Of all outputs of a channel."""
+        height, width = self.outputs
+        pairs = width // 2 if self.strides[1] == 1 else 0
+        pair, single = (27, 19) if self.size == 3 else (58, 42)
+        row = 18 + pairs * (pair + 9 * signed) + (width - 2 * pairs) * (single + 4 * signed)
+        return height * (row + 2 * self.by_columns)
+
+
+def _is_narrow(layer: _Layer) -> bool:
+    """Whether columns give enough fewer rows for a kernel of their own."""
+    other = layer.transposed()
+    if other.strides[1] not in (1, 2):
+        return False
+    return other.core_instructions(False) < _NARROW * layer.core_instructions(False)
 
 
 def _is_plain(call: KernelCall) -> bool:
@@ -78,46 +154,58 @@ def _is_plain(call: KernelCall) -> bool:
 _ROW_BYTES = {3: (0, 2, 1), 5: (2, 0, 3, 1)}
 
 
-def _stream(
-    weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], constants: Requantization
-) -> ConstArray:
-    """int32, per output channel: weights and bias of 24 bits as bytes, requantization constants."""
-    channels = weights.shape[0]
-    size = math.isqrt(weights.shape[1])
-    rows = weights.reshape(channels, size, size)[:, :, _ROW_BYTES[size]].astype(np.int8)
-    bias_bytes = bias.astype("<i4").view(np.int8).reshape(channels, 4)[:, :3]
+def _stream(layer: _Layer, constants: Requantization, wide: bool) -> ConstArray:
+    """int32, per output channel: weights as bytes, bias, multiplier (a word of its own if wide)."""
+    channels, size, _ = layer.weights.shape
+    rows = layer.weights[:, :, _ROW_BYTES[size]].astype(np.int8)
+    high = np.zeros_like(layer.bias) if wide else constants.multipliers // _GRANULE
+    gaps = high.astype("<i4").view(np.int8).reshape(channels, 4)[:, :3]
     if size == 3:
-        packed = np.concatenate([bias_bytes[:, :, np.newaxis], rows], axis=2)
+        packed = np.concatenate([gaps[:, :, np.newaxis], rows], axis=2)
     else:
-        last = weights.reshape(channels, size, size)[:, :, 4].astype(np.int8)
-        packed = np.concatenate([rows.reshape(channels, -1), last, bias_bytes], axis=1)
+        last = layer.weights[:, :, 4].astype(np.int8)
+        packed = np.concatenate([rows.reshape(channels, -1), last, gaps], axis=1)
     words = np.ascontiguousarray(packed.reshape(channels, -1)).view("<i4")
-    columns = [*words.T, constants.multipliers, constants.offsets]
-    if constants.negative_steps is not None:
-        columns.append(constants.negative_steps)
+    columns = [*words.T, (layer.bias << 8) + constants.phases]
+    if wide:
+        columns.append(constants.multipliers)
     return ConstArray("stream", np.stack(columns, axis=1).astype(np.int32).ravel())
 
 
-def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) -> Candidate:
-    signed = constants.negative_steps is not None
-    variant = f"{'signed' if signed else 'relu'}{constants.shift}"
-    values: dict[str, FieldValue] = dict(call.params)
-    channels = int(constants.multipliers.size)
-    size = integer(call, "kernel_width")
-    values.setdefault("depth_multiplier", channels)
-    rows = (integer(call, "output_height") - 1) * integer(call, "stride_height") + size
-    columns = (integer(call, "output_width") - 1) * integer(call, "stride_width") + size
-    pitch = columns + columns % 2
-    scratch = 2 * rows * pitch + _SLACK_BYTES
-    params: dict[str, FieldValue] = {name: values[name] for name in _COPIED}
-    params |= {"plane_rows": rows, "plane_pitch": pitch, "stream": stream}
+def _candidate(call: KernelCall, layer: _Layer, constants: Requantization, wide: bool) -> Candidate:
+    size, channels = layer.size, len(layer.weights)
+    stream = _stream(layer, constants, wide)
+    form = "signed" if constants.signed else "relu"
+    variant = f"{form}{constants.shift}{'_wide' * wide}{'_columns' * layer.by_columns}"
+    plane_rows, plane_pitch = layer.plane
+    scratch = 2 * plane_rows * plane_pitch + _SLACK_BYTES
+    batches, inputs = integer(call, "batches"), integer(call, "input_channels")
+    params: dict[str, FieldValue] = {
+        "batches": batches,
+        "input_height": layer.inputs[0],
+        "input_width": layer.inputs[1],
+        "input_channels": inputs,
+        "output_height": layer.outputs[0],
+        "output_width": layer.outputs[1],
+        "depth_multiplier": channels // inputs,
+        "stride_height": layer.strides[0],
+        "stride_width": layer.strides[1],
+        "padding_top": layer.padding[0],
+        "padding_left": layer.padding[1],
+        "input_zero_point": integer(call, "input_zero_point"),
+        "plane_rows": plane_rows,
+        "plane_pitch": plane_pitch,
+        "offset": constants.offset,
+        "transposed": layer.by_columns,
+        "stream": stream,
+    }
     # All rows of a channel are written before the next channel is read: in one place, an output
     # overwrites no activation but its channel's.
     in_place = (
-        integer(call, "batches") == 1
-        and values["depth_multiplier"] == 1
-        and integer(call, "output_height") <= integer(call, "input_height")
-        and integer(call, "output_width") <= integer(call, "input_width")
+        batches == 1
+        and channels == inputs
+        and layer.outputs[0] <= layer.inputs[0]
+        and layer.outputs[1] <= layer.inputs[1]
     )
     new = KernelCall(
         f"{FAMILY}_{size}x{size}_{variant}",
@@ -130,7 +218,9 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
             "armv7em/depthwise_s8.c.j2",
             (
                 ("size", size),
-                ("signed", int(signed)),
+                ("signed", int(constants.signed)),
+                ("wide", int(wide)),
+                ("transposed", layer.by_columns),
                 ("shift", constants.shift),
                 ("variant", variant),
                 ("words", stream.data.size // channels),
@@ -138,23 +228,15 @@ def _candidate(call: KernelCall, constants: Requantization, stream: ConstArray) 
         ),
         leads=(SAME_PLACE,) if in_place else (),
     )
+    expand = 75 if size == 3 else 128
+    core = channels * (expand + layer.core_instructions(constants.signed))
+    unpack = inputs * layer.inputs[0] * (12 + 3 * layer.inputs[1])
     return Candidate(
         (new,),
-        instructions=_instructions(call, channels, signed),
-        code_bytes=(650 if size == 3 else 800) + (60 if signed else 0),
+        instructions=batches * (core + unpack),
+        code_bytes=(380 if size == 3 else 530) + (60 if constants.signed else 0),
         const_bytes=int(stream.data.nbytes) + 4 * len(params),
         scratch_bytes=scratch,
         reason="Armv7E-M: two outputs of a row at a time from a plane of 16 bits",
+        parts=(("armv7em_depthwise_planes", 600),),
     )
-
-
-def _instructions(call: KernelCall, channels: int, signed: bool) -> int:
-    width, height = integer(call, "output_width"), integer(call, "output_height")
-    pairs = width // 2 if integer(call, "stride_width") == 1 else 0
-    pair, single = (27, 19) if integer(call, "kernel_width") == 3 else (58, 42)
-    row = 18 + pairs * (pair + 9 * signed) + (width - 2 * pairs) * (single + 4 * signed)
-    unpack = integer(call, "input_height") * (12 + 3 * integer(call, "input_width"))
-    planes = integer(call, "input_channels")
-    batches = integer(call, "batches")
-    expand = 12 if integer(call, "kernel_width") == 3 else 65
-    return batches * (channels * (50 + expand + height * row) + planes * unpack)

@@ -12,7 +12,7 @@ from pipeline.aot.program import KernelCall, RenderedKernel
 
 FAMILY = "armv7em_matrix_s8"
 TILE_PIXELS = 3
-_PARAMS_BYTES = 20
+_PARAMS_BYTES = 24
 
 
 def candidates(call: KernelCall) -> list[Candidate]:
@@ -27,14 +27,18 @@ def candidates(call: KernelCall) -> list[Candidate]:
         array(call, "shifts"),
         integer(call, "output_zero_point"),
     )
-    return [_candidate(call, layer) for layer in packed]
+    tiled = [_candidate(call, layer, tiled=True) for layer in packed]
+    if integer(call, "rows") >= TILE_PIXELS:
+        return tiled
+    # The kernel for many rows takes few as well, and other layers may have brought it.
+    return [*(_candidate(call, layer, tiled=False) for layer in packed), *tiled]
 
 
-def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
+def _candidate(call: KernelCall, packed: PackedLayer, tiled: bool) -> Candidate:
+    """Args: tiled: whether the kernel also has the tile of three rows."""
     rows, inputs = integer(call, "rows"), integer(call, "input_size")
     outputs = integer(call, "output_size")
-    tiled = rows >= TILE_PIXELS
-    scratch = packed.steps * 8 * (TILE_PIXELS if tiled else 1)
+    scratch = packed.steps * 8 * (TILE_PIXELS if rows >= TILE_PIXELS else 1)
     new = KernelCall(
         f"{FAMILY}_{'' if tiled else 'row_'}{packed.variant}",
         {
@@ -42,6 +46,7 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
             "input_size": inputs,
             "output_size": outputs,
             "shift": packed.shift,
+            "offset": packed.offset,
             "stream": packed.stream,
         },
         call.inputs,
@@ -57,8 +62,9 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
     return Candidate(
         (new,),
         instructions=cross_cancel.instructions(packed, rows, outputs, packed.steps * 5),
-        code_bytes=cross_cancel.code_bytes(packed, tiled) + (264 if tiled else 140),
+        code_bytes=450 if tiled else 224,
         const_bytes=int(packed.stream.data.nbytes) + _PARAMS_BYTES,
         scratch_bytes=scratch,
         reason="Armv7E-M: 4 products in 2 instructions, exact in 24 bits for these weights",
+        parts=cross_cancel.code_parts(packed, tiled),
     )

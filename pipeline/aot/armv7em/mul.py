@@ -39,22 +39,23 @@ def candidates(call: KernelCall) -> list[Candidate]:
         np.array([integer(call, "output_shift")], np.int8),
         integer(call, "output_zero_point"),
         (np.array([min(products)]), np.array([max(products)])),
+        signed=integer(call, "output_zero_point") != -128,
     )
     return [_candidate(call, constants) for constants in ways[:_WAYS]]
 
 
 def _candidate(call: KernelCall, constants: Requantization) -> Candidate:
-    signed = constants.negative_steps is not None
-    steps = constants.negative_steps
+    step = int(requantization.negative_steps(constants.multipliers)[0]) * constants.signed
     step1, step2 = integer(call, "input1_step"), integer(call, "input2_step")
     params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
     params |= {
         "multiplier": int(constants.multipliers[0]),
-        "offset": int(constants.offsets[0]),
-        "negative_step": 0 if steps is None else int(steps[0]),
+        "phase": int(constants.phases[0]),
+        "offset": constants.offset + step // 2,
+        "negative_step": step,
     }
     new = KernelCall(
-        f"{FAMILY}_{'signed' if signed else 'relu'}{constants.shift}_{step1}{step2}",
+        f"{FAMILY}_{'signed' if constants.signed else 'relu'}{constants.shift}_{step1}{step2}",
         params,
         call.inputs,
         call.outputs,
@@ -62,7 +63,7 @@ def _candidate(call: KernelCall, constants: Requantization) -> Candidate:
         rendered=RenderedKernel(
             "armv7em/mul_s8.c.j2",
             (
-                ("signed", int(signed)),
+                ("signed", int(constants.signed)),
                 ("shift", constants.shift),
                 ("step1", step1),
                 ("step2", step2),
@@ -73,7 +74,9 @@ def _candidate(call: KernelCall, constants: Requantization) -> Candidate:
     count = call.outputs[0].size
     return Candidate(
         (new,),
-        instructions=60 + (12 if signed else 9) * count + 30 * (count // integer(call, "inner")),
+        instructions=60
+        + (12 if constants.signed else 9) * count
+        + 30 * (count // integer(call, "inner")),
         code_bytes=240,
         const_bytes=4 * len(params),
         scratch_bytes=0,

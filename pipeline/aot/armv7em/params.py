@@ -26,3 +26,11 @@ def array(call: KernelCall, name: str) -> npt.NDArray[Any]:
 def full_int8_range(call: KernelCall) -> bool:
     """Whether the activation leaves the whole of int8 to the output."""
     return (integer(call, "output_low"), integer(call, "output_high")) == (-128, 127)
+
+
+def is_plain(call: KernelCall) -> bool:
+    """Whether a convolution has neither groups nor dilation."""
+    return (
+        integer(call, "kernel_channels") == integer(call, "input_channels")
+        and integer(call, "dilation_height") == integer(call, "dilation_width") == 1
+    )
