@@ -17,6 +17,7 @@ _GREETING_SEQUENCE = 0
 _LAST_SEQUENCE = 255
 _MOST_RUNS = 0xFFFF
 _LONGEST_TEXT = 120
+_CHECK_LINE = "reset the board; check cable and supply, and that no other program uses the port"
 _UNKNOWN_REQUEST = 1  # code of an ERROR
 _OTHER_FIRMWARE = "flash firmware of this version"
 _REFERENCE_TURN = 2**32  # ticks after which a device's second clock starts over
@@ -275,7 +276,7 @@ class Device:
         raise DeviceError(
             f"device: bytes that belong to no frame came in {self._limits.attempts} times, "
             f"which may hide a reset{self._last_text()}",
-            "check cable and supply, and that no other program uses the port",
+            _CHECK_LINE,
         )
 
     def _request(self, request: protocol.Request, expected: type[R], limit_s: float) -> R:
@@ -436,7 +437,8 @@ class Device:
     def _silent(self, request: protocol.Request, limit_s: float) -> DeviceError:
         return DeviceError(
             f"device: no whole reply to {_name(request)} within {limit_s:g} s, "
-            f"asked {self._limits.attempts} times{self._last_text()}"
+            f"asked {self._limits.attempts} times{self._last_text()}",
+            _CHECK_LINE,
         )
 
     def _last_text(self) -> str:
