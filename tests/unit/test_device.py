@@ -141,7 +141,7 @@ def test_a_device_that_cannot_be_used_is_refused_and_let_go(greeting, line):
         (
             lambda frames: b"\r\nFAULT 00008200\r\n",
             'device: no whole reply to Run within 10 s, asked 3 times; its last text: "FAULT '
-            '00008200"; reset the board, check cable and supply, and that no other program uses '
+            '00008200"; reset the board; check cable and supply, and that no other program uses '
             "the port",
         ),
         (with_error(4, "the runtime failed"), "device: refuses Run: error 4, the runtime failed"),
