@@ -20,6 +20,12 @@ class PipelineError(Exception):
         return self.message if self.remedy is None else f"{self.message}; {self.remedy}"
 
 
+class UsageError(PipelineError):
+    """The command line asks for what its own words rule out."""
+
+    exit_code = 2
+
+
 class SpecError(PipelineError):
     """The experiment spec has an unknown key or a bad value."""
 

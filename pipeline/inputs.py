@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UsageError
 from pipeline.graph import DType, Graph, Shape, Tensor
 
 Arrays = tuple[npt.NDArray[Any], ...]
@@ -38,6 +38,7 @@ def load_inputs(source: str, graph: Graph, seed: int = 0) -> list[Arrays]:
 
     Raises:
         DataError: the file cannot be read or does not fit the model's inputs.
+        UsageError: the N of `random:N` is no number in range.
     """
     if source.startswith(RANDOM):
         return _random_inputs(count_in(source, RANDOM, _MOST_RANDOM), graph, seed)
@@ -92,10 +93,10 @@ def _vector_shape(shape: Shape) -> Shape:
 
 
 def count_in(source: str, prefix: str, most: int) -> int:
-    """N of a source `<prefix>N`. Raises DataError where it is not a number from 1 to `most`."""
+    """N of a source `<prefix>N`. Raises UsageError where it is not a number from 1 to `most`."""
     text = source.removeprefix(prefix)
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise DataError(f"inputs: {source!r}: N in {prefix}N must be 1 to {most}")
+        raise UsageError(f"inputs: {source!r}: N in {prefix}N must be 1 to {most}")
     return int(text)
 
 

@@ -18,7 +18,7 @@ from pipeline.build_stages import (
     program_version,
 )
 from pipeline.doctor_stage import DOCTOR
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.run import Run, Stage
 from pipeline.store import StageRecord, sha256_hex
 from pipeline.target import MODEL, Target
@@ -202,6 +202,7 @@ def validation_inputs(run: Run, source: str) -> Sequence[Arrays]:
 
     Raises:
         DataError: they cannot be had, or do not fit the model.
+        UsageError: the test images of a model without a data set.
         ModelError: the model does not suit the data set.
     """
     import numpy as np
@@ -214,7 +215,7 @@ def validation_inputs(run: Run, source: str) -> Sequence[Arrays]:
     if not source.startswith(TEST):
         return load_inputs(source, graph, run.target.seed)
     if run.target.spec is None:
-        raise DataError(f"inputs: {source!r} needs a data set, and a .tflite alone has none")
+        raise UsageError(f"inputs: {source!r} needs a data set, and a .tflite alone has none")
     dataset = load_data(run.target.spec.data)
     images = evaluation_inputs(graph, dataset, count_in(source, TEST, len(dataset.test_images)))
     return [(image[np.newaxis],) for image in images]

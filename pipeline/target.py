@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 
 from pipeline.aot.goal import Goal, Optimize
 from pipeline.boards import Board, board, boards
-from pipeline.errors import ModelError, PipelineError
+from pipeline.device import AUTO, is_replay
+from pipeline.errors import ModelError, PipelineError, UsageError
 from pipeline.own_files import model_file
 from pipeline.spec import BenchmarkSpec, ExperimentSpec, KnownNames, read_spec, with_overrides
 from pipeline.store import RunFolder
@@ -109,7 +110,7 @@ def known_names() -> KnownNames:
 def target_of_model(path: Path, overrides: Overrides) -> Target:
     """A .tflite brought along; the board is the emulated Nano 33 BLE unless stated."""
     if overrides.samples is not None:
-        raise PipelineError("--samples needs a data set, and a .tflite alone has none")
+        raise UsageError("--samples needs a data set, and a .tflite alone has none")
     return dataclasses.replace(target_of_board(overrides), name=model_name(path))
 
 
@@ -160,8 +161,16 @@ def target_of_folder(folder: Path, overrides: Overrides) -> Target:
 
 
 def reached_at(target: Target, port: str | None) -> Target:
-    """The target with its board at `port`; None leaves it to be found."""
-    return target if port is None else dataclasses.replace(target, port=port)
+    """The target with its board at `port`; None leaves it to be found.
+
+    Raises:
+        UsageError: the board runs on this computer, and the port is no log that stands for one.
+    """
+    if port is None:
+        return target
+    if target.board.kind != "board" and port != AUTO and not is_replay(port):
+        raise UsageError(f"--port is for boards, and {target.board.id} runs on this computer")
+    return dataclasses.replace(target, port=port)
 
 
 def import_record(target: Target) -> Mapping[str, Any]:

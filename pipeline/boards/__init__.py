@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 
 BoardKind = Literal["board", "emulated", "host"]
 CounterUnit = Literal["instructions", "time"]
@@ -151,9 +151,9 @@ class Board:
         return (*self.runtimes, *(() if interpreted is None else (interpreted,)))
 
     def require_runtime(self, runtime: str) -> None:
-        """Raises PipelineError where the board has no such runtime."""
+        """Raises UsageError where the board has no such runtime."""
         if runtime not in self.runtime_ids:
-            raise PipelineError(
+            raise UsageError(
                 f"board {self.id} has no runtime {runtime!r}",
                 f"it has {', '.join(self.runtime_ids)}",
             )

@@ -237,8 +237,8 @@ def describe(tensor: Tensor) -> str:
 
 
 def step_title(step: Step) -> str:
-    """Operators of a step with the shapes that go in and come out."""
-    kinds = " + ".join(op.kind for op in step.operators)
+    """Operators of a step, with their indices in the .tflite, and the shapes in and out."""
+    kinds = " + ".join(f"op {op.index} {op.kind}" for op in step.operators)
     inputs = [t for t in step.operators[0].inputs if t is not None and not t.is_constant]
     return f"{kinds}, {_shapes(inputs)} -> {_shapes(step.outputs)}"
 

@@ -79,9 +79,9 @@ def test_a_narrow_terminal_breaks_no_word(monkeypatch, tmp_path, capsys):
         (["build", "net.keras"], 1, 'a spec takes it: name = "net.keras" below [model]'),
         (["convert", "dense.tflite"], 1, "dense was made from a .tflite"),
         (["report", "dense.tflite"], 1, "build of runs/dense-nano33ble_sim-aot is missing"),
-        (["benchmark", "dense.tflite", "--samples", "9"], 1, "needs a data set"),
+        (["benchmark", "dense.tflite", "--samples", "9"], 2, "needs a data set"),
         (["validate", "dense.tflite", "--inputs", "absent.npy"], 1, "absent.npy"),
-        (["validate", "dense.tflite", "--inputs", "test:9"], 1, "'test:9' needs a data set"),
+        (["validate", "dense.tflite", "--inputs", "test:9"], 2, "'test:9' needs a data set"),
     ],
 )
 def test_refusals_are_one_line(monkeypatch, tmp_path, capsys, model, arguments, code, message):

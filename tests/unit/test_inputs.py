@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UsageError
 from pipeline.graph import DType, Graph, Operator, Quantization, Tensor
 from pipeline.inputs import load_inputs, outputs_npz, pack, unpack
 
@@ -108,7 +108,7 @@ def test_a_file_that_is_no_array_is_refused(tmp_path, content, message):
 
 @pytest.mark.parametrize("source", ["random:0", "random:", "random:-1", "random:x", "random:1e9"])
 def test_a_bad_count_is_refused(source):
-    with pytest.raises(DataError, match="N in random:N must be 1 to 100000"):
+    with pytest.raises(UsageError, match="N in random:N must be 1 to 100000"):
         load_inputs(source, graph_of(IMAGE))
 
 

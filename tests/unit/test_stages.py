@@ -9,7 +9,7 @@ import pytest
 
 import small_models
 from pipeline import stages
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.run import Run, Stage
 from pipeline.store import RunFolder
 from pipeline.target import MODEL, Overrides, target_of_model, target_of_spec
@@ -91,7 +91,7 @@ def test_inputs_of_a_validation(tmp_path: Path) -> None:
     vectors = stages.validation_inputs(run, "random:5")
     assert [x.shape for (x,) in vectors] == [(1, 2)] * 5
     with pytest.raises(
-        DataError, match=r"'test:5' needs a data set, and a \.tflite alone has none"
+        UsageError, match=r"'test:5' needs a data set, and a \.tflite alone has none"
     ):
         stages.validation_inputs(run, "test:5")
 
@@ -104,5 +104,5 @@ def test_test_images_are_those_of_the_benchmark(run: Run, monkeypatch: pytest.Mo
     run.folder.write(MODEL, small_models.dense_relu())
     vectors = stages.validation_inputs(run, "test:2")
     assert [x.tobytes() for (x,) in vectors] == [images[:1].tobytes(), images[1:2].tobytes()]
-    with pytest.raises(DataError, match=r"N in test:N must be 1 to \d+$"):
+    with pytest.raises(UsageError, match=r"N in test:N must be 1 to \d+$"):
         stages.validation_inputs(run, "test:1000000")
