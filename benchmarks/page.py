@@ -8,11 +8,15 @@ from pathlib import Path
 
 import jinja2
 
+from benchmarks.layers import BOARDS as LAYER_BOARDS
+from benchmarks.layers import layer_table, read_layers
 from benchmarks.measure import Result
 from benchmarks.results import (
     FOLDER,
     RESULTS,
     against_tflm,
+    ratio,
+    ratio_means,
     read_baseline,
     read_results,
     short,
@@ -22,7 +26,6 @@ from pipeline.store import write_if_changed
 
 PAGES = (FOLDER.parent / "docs" / "benchmarks.md", FOLDER.parent / "README.md")
 CHART = FOLDER.parent / "docs" / "benchmarks.svg"
-_BEGIN, _END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 _BOARD, _RUNTIME, _OPTIMIZE = "nano33ble_sim", "aot", "balanced"
 
 _TEMPLATE = jinja2.Environment(
@@ -45,9 +48,35 @@ def shown_results(results: Sequence[Result]) -> list[Result]:
     return [row for row in results if (row.board, row.runtime, row.optimize) == shown]
 
 
-def markdown_table(results: Sequence[Result]) -> str:
+def networks_table(results: Sequence[Result]) -> str:
     """Every cell is "TFLM's -> ours"."""
-    columns, rows = table(results, against_tflm)
+    return _markdown(*table(results, against_tflm))
+
+
+def esp_nn_table(results: Sequence[Result]) -> str:
+    """The networks on the ESP32-C3's core: ESP-NN's instructions (a lower bound) and ours."""
+    ours = [row for row in results if (row.board, row.optimize) == ("esp32c3_sim", _OPTIMIZE)]
+    rows = []
+    for row in ours:
+        share = ratio(row, "instructions")
+        counts = against_tflm(row, "instructions")
+        rows.append([row.model, counts, "-" if share is None else f"{share:.2f}x"])
+    mean = ratio_means(ours)["instructions"]
+    rows.append(["geometric mean", "", f"{mean:.2f}x"])
+    return _markdown(["model", "M instructions, ESP-NN -> aot", "ratio"], rows)
+
+
+def sections() -> dict[str, str]:
+    """Name between the markers -> text."""
+    results, layers = read_results(RESULTS), read_layers()
+    return {
+        "benchmarks": networks_table(shown_results(results)),
+        "esp-nn": esp_nn_table(results),
+        **{f"layers {b}": _markdown(*layer_table(layers, b)) for b in LAYER_BOARDS},
+    }
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -98,20 +127,29 @@ def _bars(result: Result, row: int, panel: int) -> list[dict[str, object]]:
     ]
 
 
-def with_table(page: str, text: str) -> str:
-    """The page with the text between its markers. Raises ValueError where a marker is missing."""
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError(f"there is no {_BEGIN} ... {_END}")
-    return f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}"
+def with_table(page: str, name: str, text: str) -> str:
+    """The page with the text between the section's markers, unchanged where it has none.
+
+    Raises:
+        ValueError: the end's marker is missing.
+    """
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begins, rest = page.partition(begin)
+    if not begins:
+        return page
+    _, ends, after = rest.partition(end)
+    if not ends:
+        raise ValueError(f"there is no {end}")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 def main(pages: Sequence[Path] = PAGES, drawing: Path = CHART) -> int:
     results = shown_results(read_results(RESULTS))
     for page in pages:
-        text = with_table(page.read_text(encoding="utf-8"), markdown_table(results))
-        write_if_changed(page, text.encode())
+        content = page.read_text(encoding="utf-8")
+        for name, text in sections().items():
+            content = with_table(content, name, text)
+        write_if_changed(page, content.encode())
     write_if_changed(drawing, chart(results).encode())
     return 0
 

@@ -75,7 +75,7 @@ class Selection:
         self._found: dict[KernelCall, list[Candidate]] = {}
         self._estimates: dict[KernelCall, int] = {}
         self._users: Counter[str] = Counter()  # calls of each kernel and of each part of kernels
-        self._stored: set[tuple[ConstArray, str]] = set()  # weights, and for which kernels
+        self._stored: set[tuple[object, ...]] = set()  # weights, and how they are laid out
         calls = [call for step in steps for call in step.calls]
         totals = (
             sum(min(way.instructions for way in self._ways(call)) for call in calls),
@@ -169,11 +169,11 @@ class Selection:
         self._users.update(_names(chosen))
         if isinstance(weights, ConstArray):
             self._stored = {key for key in self._stored if key[0] is not weights}
-            self._stored.add((weights, chosen.calls[0].interface))
+            self._stored.add((weights, *_layout(chosen)))
 
     def _cost(self, call: KernelCall, candidate: Candidate) -> float:
         known = all(self._users[new.kernel] > 0 for new in candidate.calls)
-        stored = (call.params.get("weights"), candidate.calls[0].interface) in self._stored
+        stored = (call.params.get("weights"), *_layout(candidate)) in self._stored
         flash = 0 if stored else candidate.const_bytes
         flash += 0 if known else candidate.code_bytes
         flash += sum(size for name, size in candidate.parts if self._users[name] <= 0)
@@ -187,6 +187,13 @@ class Selection:
 def _names(candidate: Candidate) -> list[str]:
     """Kernels and parts of kernels that are linked for it."""
     return [*(new.kernel for new in candidate.calls), *(name for name, _ in candidate.parts)]
+
+
+def _layout(candidate: Candidate) -> tuple[str, str]:
+    """Equal for ways that read the same constants."""
+    call = candidate.calls[0]
+    stored = call.params.get("weights")
+    return call.interface, stored.data.dtype.name if isinstance(stored, ConstArray) else ""
 
 
 def _weights(shares: tuple[float, float, float], totals: tuple[int, int, int]) -> Weights:

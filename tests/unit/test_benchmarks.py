@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page
+from benchmarks import layers, page
 from benchmarks.measure import Result
 from benchmarks.models import MODELS
 from benchmarks.results import (
@@ -52,13 +52,29 @@ def test_every_row_of_the_baseline_has_a_network_and_every_network_a_result(
     assert all(row.identical for row in shown)
 
 
+def test_every_layer_has_a_result_and_a_baseline_and_meets_the_targets() -> None:
+    rows = {(row.board, row.layer): row for row in layers.read_layers()}
+    assert set(rows) == {(board, layer) for board in layers.BOARDS for layer in layers.LAYERS}
+    assert all(row.identical for row in rows.values())
+    for board in layers.BOARDS:
+        assert list(layers.read_esp_nn(board)) == list(layers.LAYERS)
+    for board, convolution, depthwise in (("esp32c3_sim", 3.3, 5), ("esp32_sim", 3.9, 7)):
+        for layer in ("1x1, 32 channels to 32", "3x3, 16 channels to 16"):
+            assert rows[board, layer].aot <= convolution * rows[board, layer].macs
+        layer = "depthwise 3x3, 64 channels"
+        assert rows[board, layer].aot <= depthwise * rows[board, layer].macs
+
+
 def test_page_and_chart_are_those_of_the_committed_results(tmp_path: Path) -> None:
     copies, drawing = (
         [tmp_path / committed.name for committed in page.PAGES],
         tmp_path / "chart.svg",
     )
     for committed, copy in zip(page.PAGES, copies, strict=True):
-        copy.write_text(page.with_table(committed.read_text(), "stale"))
+        content = committed.read_text()
+        for name in page.sections():
+            content = page.with_table(content, name, "stale")
+        copy.write_text(content)
     page.main(copies, drawing)
     for committed, copy in zip(page.PAGES, copies, strict=True):
         assert copy.read_text() == committed.read_text(), "run: python -m benchmarks.page"
