@@ -1,11 +1,15 @@
-"""What kernels promise where TFLM's own result is undefined or where TFLM stops the program."""
+"""What kernels promise where TFLM's result is undefined or TFLM stops; twins under sanitizers."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
+import numpy as np
+
+from armv7em_cases import softmax_call
 from kernel_image import C_FLAGS, HOST_FLAGS
+from pipeline.aot.program import ConstArray
 from pipeline.resources import resource
 
 _QUANTIZE = """
@@ -39,11 +43,36 @@ int main(void) {
 """
 
 
-def _run(kernel: str, main: str, folder: Path) -> list[int]:
+_SOFTMAX_TWINS = """
+#include <stdio.h>
+#include <string.h>
+#include "softmax_computed_s8.h"
+#include "softmax_s8.h"
+
+static int differ(softmax_s8_params table, softmax_computed_s8_params computed) {
+  static int8_t every[256], first[256], second[256];
+  static int32_t scratch[256];
+  int count = 0;
+  for (int i = 0; i < 256; i++) { every[i] = (int8_t)(127 - i); }
+  for (int depth = 1; depth <= 256; depth++) {
+    table.depth = computed.depth = depth;
+    softmax_s8(&table, every, first);
+    softmax_computed_s8(&computed, every, second, scratch);
+    count += memcmp(first, second, (size_t)depth) != 0;
+  }
+  return count;
+}
+
+int main(void) {
+"""
+
+
+def _run(kernel: str, main: str, folder: Path, *others: str) -> list[int]:
     source, image = folder / "main.c", folder / "main"
     source.write_text(main)
     kernels = resource("firmware") / "kernels"
-    files = [str(source), str(kernels / f"{kernel}.c"), "-lm", "-o", str(image)]
+    files = [str(source), *(str(kernels / f"{name}.c") for name in (kernel, *others))]
+    files += ["-lm", "-o", str(image)]
     subprocess.run(["gcc", *C_FLAGS, *HOST_FLAGS, f"-I{kernels}", *files], check=True)
     done = subprocess.run([str(image)], check=True, capture_output=True, text=True)
     return [int(number) for number in done.stdout.split()]
@@ -56,3 +85,20 @@ def test_quantize_saturates_whatever_the_size_and_takes_nan_for_zero(tmp_path: P
 def test_softmax_of_many_equal_classes_rounds_to_nothing(tmp_path: Path) -> None:
     # 256 / 511 of a step rounds to one step, 256 / 512 and less to none.
     assert _run("softmax_s8", _SOFTMAX, tmp_path) == [-127, -127, *[-128] * 4]
+
+
+def test_exponentials_computed_give_what_the_table_gives(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    lines = []
+    for _ in range(20):
+        call = softmax_call(rng, 1, 256)
+        table, computed = call.params["table"], call.alternatives[0].params
+        assert isinstance(table, ConstArray)
+        values = ",".join(map(str, table.data.tolist()))
+        scale = ", ".join(str(computed[name]) for name in ("multiplier", "shift", "furthest"))
+        lines.append(f"  {{ static const int32_t table[] = {{{values}}};")
+        lines.append(f"    const softmax_s8_params first = {{1, 1, {table.data.size}, table}};")
+        lines.append(f"    const softmax_computed_s8_params second = {{1, 1, {scale}}};")
+        lines.append('    printf("%d ", differ(first, second)); }')
+    main = _SOFTMAX_TWINS + "\n".join([*lines, "}"])
+    assert _run("softmax_s8", main, tmp_path, "softmax_computed_s8") == [0] * 20
