@@ -68,9 +68,14 @@ def random_winograd(rng: np.random.Generator) -> KernelCall:
         zero_points=(int(rng.choice([-128, 127, 0, 5, -3])), draw.zero_point(rng)),
         batches=int(rng.choice([1, 1, 1, 2])),
     )
+    return with_smallest_weights(rng, call)
+
+
+def with_smallest_weights(rng: np.random.Generator, call: KernelCall) -> KernelCall:
+    """No, some or all weights -128."""
     weights = call.params["weights"]
     assert isinstance(weights, ConstArray)
-    weights.data[rng.random(weights.data.shape) < rng.choice([0, 0.1, 1])] = -128
+    weights.data[rng.random(weights.data.shape) < rng.choice([0, 0.1, 1], p=(0.8, 0.1, 0.1))] = -128
     return call
 
 
@@ -83,7 +88,7 @@ def random_depthwise(rng: np.random.Generator) -> KernelCall:
         draw.Window(int(size), kernel, int(stride), same=not valid)
         for size, stride in zip(sizes, strides, strict=True)
     )
-    return draw.depthwise_call(
+    call = draw.depthwise_call(
         rng,
         rows,
         columns,
@@ -91,6 +96,7 @@ def random_depthwise(rng: np.random.Generator) -> KernelCall:
         zero_points=(int(rng.choice([-128, 127, 0, 5, -3])), draw.zero_point(rng)),
         batches=int(rng.choice([1, 1, 1, 2])),
     )
+    return with_smallest_weights(rng, call)
 
 
 def random_max_pool(rng: np.random.Generator) -> KernelCall:
