@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SpecError
-from pipeline.own_files import model_file
+from pipeline.own_files import data_file, model_file
 from pipeline.spec import (
     AugmentationSpec,
     BenchmarkSpec,
@@ -272,11 +272,12 @@ VALUE = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3).map(tuple
 SEED = st.integers(0, 2**32 - 1)
 FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
     ModelSpec: {
-        "name": TEXT.filter(bool),
+        "name": TEXT.filter(lambda name: name and model_file(name) is None),
         "parameters": st.dictionaries(TEXT, VALUE, max_size=4),
     },
     DataSpec: {
-        "name": TEXT.filter(lambda name: name and not name.endswith("/")),
+        # A path reads back as an absolute one.
+        "name": TEXT.filter(lambda name: name and data_file(name) is None),
         "image_size": st.none() | st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
         "grayscale": st.booleans(),
         "test_split": st.floats(0.01, 0.99),
