@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.architecture import load_keras_model
+from pipeline.batch_norm_folding import verify_folding
 from pipeline.data import Dataset
 from pipeline.errors import DataError, ModelError
 from pipeline.graph import DType, Graph, Tensor
@@ -74,7 +75,7 @@ def convert(
         The same bytes for the same arguments on the same machine and versions.
 
     Raises:
-        ModelError: the file is no Keras model, or a float tensor is left after conversion.
+        ModelError: the file is no Keras model, or as `convert_network`.
         DataError: see `calibration_images`.
     """
     images = calibration_images(dataset, quantization.calibration_samples, quantization.seed)
@@ -94,10 +95,13 @@ def convert_network(
         images: (samples, height, width, channels) real values that calibrate the value ranges.
 
     Raises:
-        ModelError: a float tensor is left after conversion.
+        ModelError: a float tensor is left after conversion, or a batch normalization is not folded
+            into the weights before it.
     """
     content = _converted(network, images, per_channel_dense)
-    require_int8(read_tflite(content, network.name))
+    graph = read_tflite(content, network.name)
+    require_int8(graph)
+    verify_folding(network, graph)
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
@@ -128,6 +132,7 @@ def _label(tensor: Tensor) -> str:
 
 def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool) -> bytes:
     tf = tensorflow()
+    tf.random.set_seed(0)  # a dropout cannot be exported without one, and TensorFlow warns then
     inference = tf.function(lambda image: network(image, training=False))
     concrete = inference.get_concrete_function(
         tf.TensorSpec((1, *images.shape[1:]), tf.float32, name="image")

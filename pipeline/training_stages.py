@@ -199,6 +199,7 @@ POST_TRAINING = Stage(
     code=(
         "pipeline.accuracy",
         "pipeline.architecture",
+        "pipeline.batch_norm_folding",
         "pipeline.table_convolution",
         "pipeline.convert",
         "pipeline.data",
@@ -291,6 +292,7 @@ CONVERT = Stage(
     settings=lambda run: (run.target.experiment.quantization.mode, *_post_training_settings(run)),
     code=(
         "pipeline.architecture",
+        "pipeline.batch_norm_folding",
         "pipeline.table_convolution",
         "pipeline.convert",
         "pipeline.data",
