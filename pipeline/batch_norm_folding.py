@@ -95,10 +95,11 @@ def _what_is_wrong(found: Sequence[Operator], left: Operator | None) -> str:
 # --- what is expected -----------------------------------------------------------------------------
 
 
-def _expectations(network: Any) -> Iterator[_Expected]:
+def _expectations(network: Any, is_inner: bool = False) -> Iterator[_Expected]:
+    """`is_inner` of a model in the model: what stands before and behind it is not looked at."""
     for layer in network.layers:
-        if hasattr(layer, "layers"):  # a model in the model
-            yield from _expectations(layer)
+        if hasattr(layer, "layers"):
+            yield from _expectations(layer, is_inner=True)
         if type(layer).__name__ not in _FOLDING or not _is_linear(layer):
             continue
         if len(layer.inbound_nodes) != 1:  # used in several places
@@ -108,10 +109,12 @@ def _expectations(network: Any) -> Iterator[_Expected]:
             chain.append(last)
             last = _next(last, network)
         if chain:
-            yield _expected(layer, chain, _before(layer, network), last)
+            before = _before(layer, network)
+            decidable = not is_inner and not _is_arithmetic(before) and not _is_arithmetic(last)
+            yield _expected(layer, chain, before, decidable)
 
 
-def _expected(layer: Any, chain: Sequence[Any], before: Any, after: Any) -> _Expected:
+def _expected(layer: Any, chain: Sequence[Any], before: Any, decidable: bool) -> _Expected:
     weights, bias = _canonical(layer)
     scale, shift = np.ones(len(weights)), np.zeros(len(weights))
     for normalization in chain:
@@ -126,7 +129,7 @@ def _expected(layer: Any, chain: Sequence[Any], before: Any, after: Any) -> _Exp
         input_scales=_affine(before)[0] if normalized else None,
         scale=scale,
         shift=shift,
-        decidable=not _is_arithmetic(before) and not _is_arithmetic(after),
+        decidable=decidable,
     )
 
 
@@ -146,8 +149,8 @@ def _is_normalization(layer: Any) -> bool:
 def _is_arithmetic(layer: Any) -> bool:
     if layer is None:
         return False
-    own = not type(layer).__module__.startswith(("tf_keras.", "keras."))
-    return own or type(layer).__name__ in _ARITHMETIC
+    is_own = not type(layer).__module__.startswith(("tf_keras.", "keras."))
+    return is_own or hasattr(layer, "layers") or type(layer).__name__ in _ARITHMETIC
 
 
 def _next(layer: Any, network: Any) -> Any:
