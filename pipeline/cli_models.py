@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from pipeline.models import Parameter
 
 _BASIS = (
-    "int8 and default parameters. Flash and RAM are of the image for {board} with the aot runtime; "
-    "other boards, whose kernels and frameworks have other sizes, are held against the same bytes."
+    "int8 and default parameters. Flash: code and constants of model and aot runtime on {board}; "
+    "RAM: the arena. An application and the board's framework come on top; kernels of other cores "
+    "differ."
 )
 _ACCOUNTING = (
     "For accounting only, never trained: flash holds the int8 constants alone, RAM inputs and "

@@ -41,8 +41,9 @@ class ModelCost:
         weights: the same without biases; None for an architecture.
         macs: of one int8 inference.
         model_bytes: the int8 .tflite; None for a network for accounting.
-        flash_bytes, ram_bytes: of the image with the aot runtime for `BOARD`. For accounting: the
-            int8 constants, and inputs and outputs of the layer that has most.
+        flash_bytes: code and constants of model, kernels and aot runtime in the image for `BOARD`,
+            from its link map. For accounting: the int8 constants alone.
+        ram_bytes: the arena. For accounting: inputs and outputs of the layer that has most.
         layers: as `analyze.CostTable.to_json()["layers"]`.
     """
 
@@ -61,7 +62,8 @@ class ModelCost:
     def fits(self) -> list[str]:
         """Ids of the boards whose flash and RAM hold those bytes.
 
-        Other boards than `BOARD` have kernels and frameworks of other sizes: a guide, no proof.
+        A guide, no proof: an application and the board's framework come on top, and other cores
+        have kernels of other sizes.
         """
         return [
             candidate.id
@@ -121,8 +123,9 @@ def untrained_model(definition: ModelDefinition) -> tuple[int, TfliteModel]:
     return network.count_params(), convert_network(network, images)
 
 
-def linked(model: TfliteModel, folder: Path) -> FirmwareImage:
-    """The image of a model with the aot runtime for `BOARD`, built in an empty folder.
+def linked(model: TfliteModel, folder: Path) -> tuple[FirmwareImage, int]:
+    """The image of a model with the aot runtime for `BOARD`, built in an empty folder, and its
+    arena's bytes.
 
     Raises:
         ToolError: the board's compiler is missing.
@@ -135,23 +138,29 @@ def linked(model: TfliteModel, folder: Path) -> FirmwareImage:
     from pipeline.tflite_reader import read_tflite
 
     target, graph = board(BOARD), read_tflite(model.content)
-    sources = render_aot(lower(graph, Goal(target.core)), "model", model.sha256)
+    program = lower(graph, Goal(target.core))
+    sources = render_aot(program, "model", model.sha256)
     sources |= render_model_info(graph, "model", model.sha256)
     generated = folder / "generated"
     generated.mkdir()
     for name, text in sources.items():
         (generated / name).write_text(text, encoding="utf-8")
-    return firmware.build(generated, target, "aot", folder / "build")
+    image = firmware.build(generated, target, "aot", folder / "build")
+    return image, program.memory.arena_bytes
 
 
 def architecture_cost(
-    definition: ModelDefinition, parameters: int, model: TfliteModel, image: FirmwareImage
+    definition: ModelDefinition,
+    parameters: int,
+    model: TfliteModel,
+    image: FirmwareImage,
+    arena_bytes: int,
 ) -> ModelCost:
     """The row of an architecture.
 
     Args:
         parameters, model: as `untrained_model` gives them.
-        image: of `model`.
+        image, arena_bytes: as `linked` gives them for `model`.
     """
     from pipeline.analyze import analyze
     from pipeline.tflite_reader import read_tflite
@@ -165,8 +174,8 @@ def architecture_cost(
         parameters=parameters,
         weights=None,
         model_bytes=len(model.content),
-        flash_bytes=image.flash_bytes,
-        ram_bytes=image.ram_bytes,
+        flash_bytes=image.code_bytes + image.const_bytes,
+        ram_bytes=arena_bytes,
     )
 
 
@@ -209,7 +218,7 @@ def _cost(name: str, summary: str, cost: CostTable, **values: Any) -> ModelCost:
 def _measured(definition: ModelDefinition) -> ModelCost:
     parameters, model = untrained_model(definition)
     with tempfile.TemporaryDirectory(prefix="mcu-pipeline-costs-") as folder:
-        return architecture_cost(definition, parameters, model, linked(model, Path(folder)))
+        return architecture_cost(definition, parameters, model, *linked(model, Path(folder)))
 
 
 def main(names: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ def test_an_architecture_converts_computes_tflms_bytes_and_costs_what_is_listed(
 ) -> None:
     definition = models()[name]
     parameters, model = untrained_model(definition)  # refuses float islands
-    image = linked(model, tmp_path)
+    image, arena_bytes = linked(model, tmp_path)
 
     graph = read_tflite(model.content)
     inputs = load_inputs("random:4", graph)
@@ -35,7 +35,7 @@ def test_an_architecture_converts_computes_tflms_bytes_and_costs_what_is_listed(
     assert len({outputs[0].tobytes() for outputs in validation.outputs}) > 1
 
     listed = costs()[name]
-    found = architecture_cost(definition, parameters, model, image)
+    found = architecture_cost(definition, parameters, model, image, arena_bytes)
     # Sizes follow the kernels and the compiler; `python -m pipeline.model_costs` lists them anew.
     sizes = ("model_bytes", "flash_bytes", "ram_bytes")
     for size in sizes:

@@ -39,6 +39,7 @@ def test_errors_are_of_real_values_whatever_the_outputs_scale() -> None:
     assert found.value == pytest.approx((0.2**2 + 0.1**2) / 4)
     assert score_json(found) == {
         "accuracy": None,
+        "accuracy_interval": None,
         "reconstruction_error": found.value,
         "samples": 2,
         "confusion": None,
