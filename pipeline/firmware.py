@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.boards import Board
+from pipeline.device.process import ends_with_this_process
 from pipeline.errors import DoesNotFitError, ToolError
 from pipeline.link_map import InputSection, model_sections, parse_link_map
 from pipeline.platformio_packages import package_folders, require_packages, takes_libraries
@@ -253,7 +254,7 @@ def _run_logged(
     with (
         log.open("w", encoding="utf-8") as log_file,
         subprocess.Popen(
-            command,
+            ends_with_this_process(command),  # also where this one is killed
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,

@@ -32,7 +32,7 @@ class ProcessLink:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
         try:
             self._process = subprocess.Popen(
-                _ends_with_this_process(command),
+                ends_with_this_process(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
@@ -96,7 +96,7 @@ def _poll(descriptor: int, event: int) -> select.poll:
     return poll
 
 
-def _ends_with_this_process(command: Sequence[str]) -> list[str]:
+def ends_with_this_process(command: Sequence[str]) -> list[str]:
     """An emulator whose parent was killed would keep a core busy for ever: the kernel ends it.
 
     util-linux's setpriv asks for that and then becomes the program; it belongs to Debian's base.
