@@ -66,8 +66,8 @@ def test_what_runs_on_this_computer_is_not_flashed(monkeypatch, tmp_path, capsys
 def test_a_port_is_for_boards_alone(monkeypatch, tmp_path, capsys):
     (tmp_path / "m.tflite").write_bytes(small_models.dense_relu())
     arguments = ("--board", "host", "--port", "/dev/ttyACM0", "--quiet")
-    assert run(monkeypatch, tmp_path, "benchmark", "m.tflite", *arguments) == 1
-    assert "device: --port is for boards, and host runs on this computer" in capsys.readouterr().err
+    assert run(monkeypatch, tmp_path, "benchmark", "m.tflite", *arguments) == 2
+    assert "--port is for boards, and host runs on this computer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
