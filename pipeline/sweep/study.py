@@ -19,6 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.store import canonical_key
 from pipeline.sweep.plan import METRICS, Range, Settings, SweepPlan
 
+_LOCK_SECONDS = 120
 _SETTINGS, _RESULT, _ERROR, _WORKER = "settings", "result", "error", "worker"
 
 
@@ -56,7 +57,7 @@ class Study:
         sampled = plan.sampled
         try:
             self._study = optuna.create_study(
-                storage=storage,
+                storage=_opened(optuna, storage),
                 study_name=plan.name,
                 load_if_exists=True,
                 direction=METRICS[sampled.metric if sampled else "accuracy"],
@@ -104,14 +105,15 @@ class Study:
             ended: called after each, by one thread at a time.
         """
         stop = threading.Event()
+        raised: list[BaseException] = []
 
         def worker() -> None:
             try:
                 while not stop.is_set() and self._one(work, ended):
                     pass
-            except BaseException:
+            except BaseException as error:
+                raised.append(error)
                 stop.set()
-                raise
 
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
         for thread in threads:
@@ -119,6 +121,8 @@ class Study:
         for thread in threads:
             while thread.is_alive():  # join without a limit would not let Ctrl-C through
                 thread.join(0.2)
+        if raised:
+            raise raised[0]
 
     def _one(
         self, work: Callable[[Settings], Mapping[str, Any]], ended: Callable[[Outcome], None]
@@ -190,6 +194,12 @@ class Study:
 def default_storage(folder: Path) -> str:
     """A SQLite file in the sweep's folder."""
     return f"sqlite:///{folder.absolute() / 'sweep.db'}"
+
+
+def _opened(optuna: Any, url: str) -> Any:
+    """The database; a SQLite file that another writes is waited for."""
+    options = {"connect_args": {"timeout": _LOCK_SECONDS}} if url.startswith("sqlite") else {}
+    return optuna.storages.RDBStorage(url, engine_kwargs=options)
 
 
 def _sampler(optuna: Any, plan: SweepPlan) -> Any:
