@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.golden import golden_outputs
 from pipeline.graph import Graph, Tensor
+from pipeline.mistakes import Mistake, worst_mistakes
 from pipeline.quantize import model_inputs
 from pipeline.task import Task, task_of
 from pipeline.tflite_reader import read_tflite
@@ -27,11 +28,13 @@ class ClassifierAccuracy:
 
     Attributes:
         confusion: (classes, classes) counts, row = the image's class, column = the model's.
+        mistakes: the worst of them.
     """
 
     correct: int
     samples: int
     confusion: tuple[tuple[int, ...], ...]
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def value(self) -> float:
@@ -77,6 +80,7 @@ def score_json(score: Score | None) -> dict[str, Any]:
         "reconstruction_error": score.value if isinstance(score, ReconstructionError) else None,
         "samples": None if score is None else score.samples,
         "confusion": None if classes is None else classes.confusion,
+        "mistakes": [asdict(mistake) for mistake in classes.mistakes] if classes else [],
     }
 
 
@@ -127,7 +131,9 @@ def score(outputs: Sequence[npt.NDArray[Any]], tensor: Tensor, dataset: Dataset)
         ModelError: the model has neither the data set's classes nor its images as output.
     """
     if _require_task(tensor, dataset) is Task.CLASSIFICATION:
-        return classifier_accuracy(outputs, dataset.test_labels[: len(outputs)])
+        labels = dataset.test_labels[: len(outputs)]
+        mistakes = worst_mistakes(outputs, tensor, labels)
+        return replace(classifier_accuracy(outputs, labels), mistakes=mistakes)
     images = dataset.scaling.apply(dataset.test_images[: len(outputs)])
     return reconstruction_error(outputs, tensor, images)
 

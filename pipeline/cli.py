@@ -150,10 +150,10 @@ def benchmark_command(options: Options, source: Path) -> None:
 
     with _opened(source, options) as run:
         if _is_model(source) or run.target.fit_arena:
-            for stage in stages.FROM_MODEL[:-2]:
+            for stage in stages.FROM_MODEL[: stages.FROM_MODEL.index(stages.BENCHMARK)]:
                 run.bring(stage)
-        run.bring(stages.BENCHMARK)
-        run.bring(stages.REPORT)
+        for stage in (stages.BENCHMARK, stages.EXAMINE, stages.REPORT):
+            run.bring(stage)
         _show_report(run, options)
 
 

@@ -130,19 +130,38 @@ def _label(tensor: Tensor) -> str:
     return f"{tensor.index} ({tensor.name})" if tensor.name else str(tensor.index)
 
 
-def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool) -> bytes:
+def convert_float(keras_file: Path, image_shape: tuple[int, ...]) -> TfliteModel:
+    """The same conversion without quantization: float32 throughout, for comparison.
+
+    Args:
+        image_shape: (height, width, channels).
+
+    Raises:
+        ModelError: the file is no Keras model.
+    """
+    converter = _converter(load_keras_model(keras_file, "examine"), image_shape)
+    with native_stderr_captured():
+        return TfliteModel(bytes(converter.convert()))
+
+
+def _converter(network: Any, image_shape: tuple[int, ...]) -> Any:
+    """TensorFlow's converter of the network at batch 1."""
     tf = tensorflow()
     tf.random.set_seed(0)  # a dropout cannot be exported without one, and TensorFlow warns then
     inference = tf.function(lambda image: network(image, training=False))
     concrete = inference.get_concrete_function(
-        tf.TensorSpec((1, *images.shape[1:]), tf.float32, name="image")
+        tf.TensorSpec((1, *image_shape), tf.float32, name="image")
     )
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
 
+
+def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool) -> bytes:
     def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
         for image in images:
             yield [image[np.newaxis]]
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
+    tf = tensorflow()
+    converter = _converter(network, images.shape[1:])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -75,12 +75,18 @@ def golden_tensors(model: bytes, inputs: Arrays) -> dict[int, npt.NDArray[Any]]:
 
     Arguments and errors are those of `golden_outputs`.
     """
+    (tensors,) = golden_tensors_of(model, [inputs])
+    return tensors
+
+
+def golden_tensors_of(
+    model: bytes, inputs: Sequence[Arrays]
+) -> Iterator[dict[int, npt.NDArray[Any]]]:
+    """`golden_tensors` of one inference after the other."""
     graph = read_tflite(model)
     written = {t for op in graph.operators for t in op.outputs} | set(graph.inputs)
     indices = tuple(sorted(t.index for t in written if not t.is_constant))
-    (tensors,) = _run_worker(graph, model, [inputs], indices)
-    result: dict[int, npt.NDArray[Any]] = tensors
-    return result
+    yield from _run_worker(graph, model, inputs, indices)
 
 
 class _Counter:

@@ -19,6 +19,7 @@ from pipeline.build_stages import (
 )
 from pipeline.doctor_stage import DOCTOR
 from pipeline.errors import PipelineError, UsageError
+from pipeline.examine_stage import EXAMINATION, EXAMINE
 from pipeline.run import Run, Stage
 from pipeline.store import StageRecord, sha256_hex
 from pipeline.target import MODEL, Target
@@ -48,6 +49,7 @@ __all__ = [
     "CONVERT",
     "DOCTOR",
     "EVALUATE",
+    "EXAMINE",
     "FIT_ARENA",
     "FLASH",
     "FROM_MODEL",
@@ -93,6 +95,7 @@ EVALUATE = Stage(
         "pipeline.data",
         "pipeline.accuracy",
         "pipeline.golden",
+        "pipeline.mistakes",
         "pipeline.quantize",
         "pipeline.task",
         *READING,
@@ -314,6 +317,7 @@ BENCHMARK = Stage(
         "pipeline.protocol",
         "pipeline.golden",
         "pipeline.inputs",
+        "pipeline.mistakes",
         "pipeline.quantize",
         "pipeline.task",
         "pipeline.data",
@@ -376,6 +380,7 @@ def _report(run: Run) -> Mapping[str, Any]:
         _results(run),
         [json.loads(run.read(name)) for name in (HISTORY, QAT_HISTORY) if name in artifacts],
         json.loads(run.read(COST)) if COST in artifacts else None,
+        json.loads(run.read(EXAMINATION)) if EXAMINATION in artifacts else None,
         artifacts,
     )
     run.folder.write_json(REPORT_JSON, report.to_json())
@@ -413,5 +418,5 @@ def read_report(run: Run) -> Report:
     return assemble(run.target, _results(run), model_bytes, run.folder.versions)
 
 
-FROM_MODEL = (ANALYZE, DOCTOR, FIT_ARENA, GENERATE, BUILD, BENCHMARK, REPORT)
+FROM_MODEL = (ANALYZE, DOCTOR, FIT_ARENA, GENERATE, BUILD, BENCHMARK, EXAMINE, REPORT)
 FROM_SPEC = (TRAIN, POST_TRAINING, QUANTIZE_AWARE, CONVERT, EVALUATE, *FROM_MODEL)

@@ -204,6 +204,7 @@ POST_TRAINING = Stage(
         "pipeline.convert",
         "pipeline.data",
         "pipeline.golden",
+        "pipeline.mistakes",
         "pipeline.quantize",
         "pipeline.task",
         "pipeline.tensorflow_setup",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from pipeline.aot.memory import Buffer
+from pipeline.mistakes import picture
+from pipeline.quantization_error import LayerExamination
 from pipeline.report.details import Curves, Details, LayerParameters, Provenance
+from pipeline.report.examination import Examination, examination_of
 from pipeline.report.model import Confusion, Golden, OpCost, Report, Scores, Spread
 
 FASHION = (
@@ -66,8 +72,8 @@ def emulated_run() -> tuple[Report, Details]:
             4,
         ),
         layers=(
-            LayerParameters(0, "DEPTHWISE_CONV_2D", 10, 13),
-            LayerParameters(1, "CONV_2D", 16, 40),
+            LayerParameters(0, "DEPTHWISE_CONV_2D", 10, 13, (3, 3)),
+            LayerParameters(1, "CONV_2D", 16, 40, (3, 3)),
             LayerParameters(2, "MAX_POOL_2D", 0, 0),
             LayerParameters(3, "CUSTOM:<script>alert(1)</script>", 0, 0),
             LayerParameters(4, "SOFTMAX", 0, 0),
@@ -82,8 +88,31 @@ def emulated_run() -> tuple[Report, Details]:
             Buffer("SOFTMAX 4", (1, 10), 796, 12, 3, 4),
         ),
         provenance=_provenance("name = 'x'\n" + "[model] # " + "long " * 60 + "\n"),
+        examination=examination(),
     )
     return report, details
+
+
+def examination() -> Examination:
+    """Of the layers of `emulated_run`, with three mistakes of which one has no confidence."""
+    shades = np.arange(28 * 28, dtype=np.uint32).reshape(28, 28, 1) % 256
+    pictures = {str(n): base64.b64encode(picture(shades.astype(np.uint8))).decode() for n in (3, 8)}
+    bins = [max(0, 40 - 3 * abs(n - 25)) for n in range(51)]
+    layers = [
+        LayerExamination(0, "DEPTHWISE_CONV_2D", (1, 3, 3, 1), tuple(bins), 0.0, 51.25, 44.5),
+        LayerExamination(1, "CONV_2D", (8, 1, 1, 1), tuple(bins[::-1]), 0.125, None, -3.0),
+        LayerExamination(2, "MAX_POOL_2D", None, None, None, None, 39.75),
+        LayerExamination(3, "CUSTOM:<script>alert(1)</script>", None, None, None, None, None),
+        LayerExamination(4, "SOFTMAX", None, None, None, None, 38.5),
+    ]
+    mistakes = [
+        {"image": 8, "actual": 9, "taken": 0, "confidence": 0.99609375},
+        {"image": 3, "actual": 2, "taken": 4, "confidence": None},
+        {"image": 5, "actual": 2, "taken": 4, "confidence": 0.5},  # its picture is not there
+    ]
+    device = {"class_names": FASHION, "samples": 10000, "mistakes": mistakes}
+    values = {"compared_images": 32, "layers": [x.to_json() for x in layers], "pictures": pictures}
+    return examination_of(values, {"benchmark": {**device, "confusion": CONFUSION}})
 
 
 def own_model_on_host() -> tuple[Report, Details]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.own_files import label
 from pipeline.report.model import (
@@ -111,17 +111,25 @@ def _scores(
     )
 
 
-def _confusion(results: Mapping[str, Mapping[str, Any]]) -> Confusion | None:
-    """Of the device, unless more images were classified on the host."""
+def classified(
+    results: Mapping[str, Mapping[str, Any]],
+) -> tuple[Literal["device", "host"], Mapping[str, Any]] | None:
+    """The result that tells how images were classified, and where they were: on the device, unless
+    more were on the host. None where none were."""
     device, host = results["benchmark"], results.get("evaluate")
-    shown, where = device, "device"
     if host is not None and "confusion" in host and host["samples"] > (device["samples"] or 0):
-        shown, where = host, "host"
-    if shown.get("confusion") is None:
+        return None if host["confusion"] is None else ("host", host)
+    return None if device.get("confusion") is None else ("device", device)
+
+
+def _confusion(results: Mapping[str, Mapping[str, Any]]) -> Confusion | None:
+    found = classified(results)
+    if found is None:
         return None
+    where, shown = found
     return Confusion(
-        "device" if where == "device" else "host",
+        where,
         shown["samples"],
-        tuple(device["class_names"]),
+        tuple(results["benchmark"]["class_names"]),
         tuple(map(tuple, shown["confusion"])),
     )

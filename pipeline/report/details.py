@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.aot.memory import Buffer
+from pipeline.report.examination import Examination, examination_of
 from pipeline.spec import dump_spec
 from pipeline.target import MODEL, SPEC, Target
 
@@ -30,12 +31,18 @@ class Curves:
 
 @dataclass(frozen=True)
 class LayerParameters:
-    """What the model file stores for one operator; names and index as in cost.json."""
+    """What the model file stores for one operator; names and index as in cost.json.
+
+    Attributes:
+        receptive_field: rows and columns of the image that one output value depends on; None where
+            the formula says nothing.
+    """
 
     index: int
     op: str
     parameters: int
     weight_bytes: int
+    receptive_field: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Details:
     curves: None without training.
     layers: of the model file, in its order.
     buffers: the arena's plan; empty where the runtime plans by itself.
+    examination: None where the run was not examined.
     """
 
     board_title: str
@@ -72,6 +80,7 @@ class Details:
     layers: tuple[LayerParameters, ...]
     buffers: tuple[Buffer, ...]
     provenance: Provenance
+    examination: Examination | None = None
 
 
 def assemble_details(
@@ -79,6 +88,7 @@ def assemble_details(
     results: Mapping[str, Mapping[str, Any]],
     histories: Sequence[Mapping[str, Any]],
     cost: Mapping[str, Any] | None,
+    examination: Mapping[str, Any] | None,
     artifacts: Mapping[str, str],
 ) -> Details:
     """The details of a run.
@@ -87,6 +97,7 @@ def assemble_details(
         results: stage name -> what it left; "build" at least.
         histories: content of history.json and of qat_history.json, those that there are.
         cost: content of cost.json.
+        examination: content of examination.json.
         artifacts: name in the run folder -> SHA-256.
     """
     board = target.board
@@ -109,6 +120,7 @@ def assemble_details(
             generator=f"mcu-pipeline {__version__}",
             artifacts=artifacts,
         ),
+        examination=None if examination is None else examination_of(examination, results),
     )
 
 
@@ -136,7 +148,13 @@ def learning_curves(histories: Sequence[Mapping[str, Any]]) -> Curves | None:
 def layer_parameters(cost: Mapping[str, Any]) -> tuple[LayerParameters, ...]:
     """From the content of cost.json."""
     return tuple(
-        LayerParameters(row["index"], row["op"], row["parameters"], row["weight_bytes"])
+        LayerParameters(
+            row["index"],
+            row["op"],
+            row["parameters"],
+            row["weight_bytes"],
+            None if row["receptive_field"] is None else tuple(row["receptive_field"]),
+        )
         for row in cost["layers"]
     )
 

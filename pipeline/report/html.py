@@ -36,6 +36,7 @@ class StepRow:
 
     op: str
     shape: tuple[int, ...]
+    receptive_field: tuple[int, int] | None
     parameters: str
     weight_bytes: str
     macs: str
@@ -186,6 +187,7 @@ def _step_rows(
             StepRow(
                 op=step.op,
                 shape=step.output_shape,
+                receptive_field=_field(step, layers),
                 parameters="-" if stored is None else f"{stored[0]:,}",
                 weight_bytes="-" if stored is None else f"{stored[1]:,}",
                 macs="-" if step.macs is None else f"{step.macs:,}",
@@ -197,6 +199,13 @@ def _step_rows(
             )
         )
     return rows
+
+
+def _field(step: OpCost, layers: Sequence[LayerParameters]) -> tuple[int, int] | None:
+    """Of the step's last operator."""
+    last = step.operators[-1] if step.operators else step.index
+    fields = [layer.receptive_field for layer in layers if layer.index == last]
+    return fields[0] if fields else None
 
 
 def _costs(steps: Sequence[OpCost], cost_unit: str | None) -> list[float | None]:

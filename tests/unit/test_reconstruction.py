@@ -43,6 +43,7 @@ def test_errors_are_of_real_values_whatever_the_outputs_scale() -> None:
         "reconstruction_error": found.value,
         "samples": 2,
         "confusion": None,
+        "mistakes": [],
     }
 
 

@@ -14,8 +14,10 @@ import reports
 import small_models
 from pipeline.aot.lowering import lower
 from pipeline.aot.memory import Buffer, arena_buffers
+from pipeline.quantization_error import LayerExamination
 from pipeline.report.charts import arena_chart, learning_chart, nice_ticks
 from pipeline.report.details import learning_curves
+from pipeline.report.examination import examination_of
 from pipeline.report.html import render_html
 from pipeline.tflite_reader import read_tflite
 
@@ -114,7 +116,7 @@ def test_a_model_that_was_not_trained_here_has_no_curves() -> None:
 class Tags(HTMLParser):
     """Element and attribute names of a page, with a check that elements are closed in order."""
 
-    VOID = ("meta", "link", "input", "br")
+    VOID = ("meta", "link", "input", "br", "img")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -142,8 +144,11 @@ def test_the_page_is_whole_asks_for_nothing_and_runs_nothing(case: str) -> None:
     text = render_html(*reports.CASES[case]())
     page = Tags(text)
     assert page.open == []
-    assert not page.seen & {"script", "img", "iframe", "object", "form"}
-    assert page.addresses == ["data:,"]
+    assert not page.seen & {"script", "iframe", "object", "form"}
+    assert {address.partition(",")[0] for address in page.addresses} <= {
+        "data:",
+        "data:image/png;base64",
+    }
     assert not re.search(r"@import|url\(|https?:", text)
 
 
@@ -159,3 +164,26 @@ def test_what_is_not_known_is_not_drawn() -> None:
         assert absent not in text.partition("</style>")[2], absent
     assert "were not compared" in text
     assert "Outputs differ" in render_html(*reports.deep_network())
+
+
+def test_mistakes_and_layers_are_told_with_their_values() -> None:
+    text = render_html(*reports.emulated_run())
+    assert text.count('src="data:image/png;base64,') == 2
+    assert "of the device" in text.partition("Misclassified images")[2].partition("</section>")[0]
+    assert "<b>Ankle boot</b> taken for <b>T-shirt/top</b>, 99.6&nbsp;%" in text
+    assert "<b>Pullover</b> taken for <b>Coat</b></span>" in text
+    quantization = text.partition('id="quantization"')[2].partition("</section>")[0]
+    cells = re.findall(r'<td class="number">([\d.-]+)</td>', quantization)
+    assert cells == ["51.2", "44.5", "-", "-3.0", "-", "-", "39.8", "-", "-", "-", "-", "-", "38.5"]
+    assert '<td class="number">3\u00d73</td>' in text
+
+
+def test_the_outline_is_as_high_as_the_counts() -> None:
+    bins = (0, 5, 10, *[0] * 48)
+    examined = LayerExamination(0, "CONV_2D", (1, 1, 1, 15), bins, 0.0, None, None)
+    values = {"compared_images": None, "pictures": {}, "layers": [examined.to_json()]}
+    unclassified = {"benchmark": {"samples": None, "confusion": None}}
+    (layer,) = examination_of(values, unclassified).layers
+    assert layer.outline.startswith("M0 30V30h3V15.5h3V1h3V30h3")
+    assert layer.outline.endswith("V30Z")
+    assert layer.outline.count("h3") == 51
