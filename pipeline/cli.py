@@ -94,6 +94,25 @@ def _stage_command(
 
 
 _stage_command("train", "Train the model of a spec.", ("TRAIN",))
+
+
+@cli.command("compress")
+@_source
+@common_options()
+def compress_command(options: Options, source: Path) -> None:
+    """Prune, factorize, cluster or distil a trained model, as the spec says."""
+    from pipeline import stages
+
+    with _opened(source, options) as run:
+        if not run.target.experiment.compression:
+            raise PipelineError(
+                f"compress: {run.target.name} asks for no compression",
+                "add a [[compression]] table to the spec",
+            )
+        results = [run.bring(stage) for stage in stages.COMPRESS]
+        _show_result([result for result in results if result][-1], run, options)
+
+
 _stage_command(
     "convert",
     "Quantize to int8 and convert to .tflite.\n\nWith further training where the spec has it.",

@@ -17,6 +17,7 @@ from pipeline.build_stages import (
     GENERATE,
     program_version,
 )
+from pipeline.compression_stages import COMPRESS
 from pipeline.doctor_stage import DOCTOR
 from pipeline.errors import PipelineError, UsageError
 from pipeline.examine_stage import EXAMINATION, EXAMINE
@@ -46,6 +47,7 @@ __all__ = [
     "ANALYZE",
     "BENCHMARK",
     "BUILD",
+    "COMPRESS",
     "CONVERT",
     "DOCTOR",
     "EVALUATE",
@@ -345,7 +347,12 @@ def _standing(run: Run) -> dict[str, StageRecord]:
         stage.name: record for stage in stages if (record := run.standing(stage)) is not None
     }
     if run.target.spec is not None and CONVERT.name not in records:
-        for stage in (TRAIN, POST_TRAINING, QUANTIZE_AWARE):  # of another model than the .tflite
+        for stage in (
+            TRAIN,
+            *COMPRESS,
+            POST_TRAINING,
+            QUANTIZE_AWARE,
+        ):  # of another model than the .tflite
             records.pop(stage.name, None)
     for stage in (BUILD, BENCHMARK):
         if stage.name not in records:
@@ -419,4 +426,4 @@ def read_report(run: Run) -> Report:
 
 
 FROM_MODEL = (ANALYZE, DOCTOR, FIT_ARENA, GENERATE, BUILD, BENCHMARK, EXAMINE, REPORT)
-FROM_SPEC = (TRAIN, POST_TRAINING, QUANTIZE_AWARE, CONVERT, EVALUATE, *FROM_MODEL)
+FROM_SPEC = (TRAIN, *COMPRESS, POST_TRAINING, QUANTIZE_AWARE, CONVERT, EVALUATE, *FROM_MODEL)
