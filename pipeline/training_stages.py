@@ -61,8 +61,11 @@ def data_settings(target: Target) -> tuple[Any, ...] | None:
 def trained_model(target: Target, techniques: int | None = None) -> Mapping[str, str]:
     """The .keras artifact after so many compression techniques, None for all, and the command that
     makes it."""
-    applied = len(target.experiment.compression) if techniques is None else techniques
-    return {COMPRESSED_MODEL.format(applied): "compress"} if applied else {KERAS_MODEL: "train"}
+    if techniques is None:
+        techniques = 0 if target.spec is None else len(target.spec.compression)
+    if techniques == 0:
+        return {KERAS_MODEL: "train"}
+    return {COMPRESSED_MODEL.format(techniques): "compress"}
 
 
 def trained_file(run: Run, techniques: int | None = None) -> Path:
