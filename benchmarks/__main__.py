@@ -13,7 +13,7 @@ from benchmarks.measure import MeasurementError, Result, measure
 from benchmarks.models import MODELS
 from benchmarks.results import RESULTS, against_tflm, differences, read_results, table
 from benchmarks.results import write_results as write
-from pipeline.build_stages import program_version
+from pipeline.stages.build import program_version
 
 _FOLDER = Path(tempfile.gettempdir()) / "mcu-pipeline-benchmarks"
 _EXIT_FAILED, _EXIT_OUTPUTS_DIFFER = 1, 4

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.network import Activations, Network
 from benchmarks.results import BASELINE, FOLDER
-from pipeline.analyze import analyze
+from pipeline.analysis.analyze import analyze
 from pipeline.aot.goal import PORTABLE, Goal
 from pipeline.aot.lowering import lower
 from pipeline.aot.program import Program

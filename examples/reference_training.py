@@ -17,7 +17,7 @@ import numpy as np
 from pipeline import data
 from pipeline.data import Dataset
 from pipeline.reference.network import Dense, Flatten, Layer, ReLU, accuracy, train_sgd
-from pipeline.tensorflow_setup import tensorflow
+from pipeline.training.tensorflow_setup import tensorflow
 
 BATCH = 100
 TOLERANCE = 0.005

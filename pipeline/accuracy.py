@@ -10,14 +10,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.analysis.mistakes import Mistake, worst_mistakes
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.golden import golden_outputs
 from pipeline.graph import Graph, Tensor
-from pipeline.mistakes import Mistake, worst_mistakes
 from pipeline.quantize import model_inputs
-from pipeline.task import Task, task_of
 from pipeline.tflite_reader import read_tflite
+from pipeline.training.task import Task, task_of
 
 _NORMAL_975 = 1.959963984540054  # quantile of the standard normal distribution: 95 %, two-sided
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.architecture import load_keras_model
-from pipeline.batch_norm_folding import verify_folding
 from pipeline.data import Dataset
 from pipeline.errors import DataError, ModelError
 from pipeline.graph import DType, Graph, Tensor
-from pipeline.quantize_aware import with_simulated_int8
 from pipeline.spec import QuantizationSpec
-from pipeline.tensorflow_setup import native_stderr_captured, tensorflow
 from pipeline.tflite_reader import read_tflite
+from pipeline.training.architecture import load_keras_model
+from pipeline.training.batch_norm_folding import verify_folding
+from pipeline.training.quantize_aware import with_simulated_int8
+from pipeline.training.tensorflow_setup import native_stderr_captured, tensorflow
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pipeline.aot.goal import Goal, Optimize
 from pipeline.boards import Board, board, boards
 from pipeline.device import AUTO, is_replay
 from pipeline.errors import ModelError, PipelineError, UsageError
-from pipeline.own_files import model_file
 from pipeline.spec import BenchmarkSpec, ExperimentSpec, KnownNames, read_spec, with_overrides
+from pipeline.spec.own_files import model_file
 from pipeline.store import RunFolder
 
 SPEC = "spec.toml"

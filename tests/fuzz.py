@@ -32,7 +32,7 @@ import small_models
 from fake_device import INPUT, FakeDevice, connect
 from faulty_board import build_firmware
 from pipeline import boards, ops, protocol
-from pipeline.analyze import analyze
+from pipeline.analysis.analyze import analyze
 from pipeline.aot.goal import Goal
 from pipeline.aot.lowering import lower
 from pipeline.codegen.aot import render_aot

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from pipeline.analysis.mistakes import picture
+from pipeline.analysis.quantization_error import LayerExamination
 from pipeline.aot.memory import Buffer
-from pipeline.mistakes import picture
-from pipeline.quantization_error import LayerExamination
 from pipeline.report.details import Curves, Details, LayerParameters, Provenance
 from pipeline.report.examination import Examination, examination_of
 from pipeline.report.model import Confusion, Golden, OpCost, Report, Scores, Spread

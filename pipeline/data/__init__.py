@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
-from pipeline.near_miss import suggestion
-from pipeline.own_files import data_file
+from pipeline.spec.near_miss import suggestion
+from pipeline.spec.own_files import data_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.boards import boards
 from pipeline.errors import ToolError
-from pipeline.platformio_packages import toolchain_of
+from pipeline.firmware.platformio_packages import toolchain_of
 
 _ANY_CORE = "cortex-m4f"
 _FLAGS = ("-std=c11", "-O2", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")

@@ -19,8 +19,8 @@ from pipeline.codegen.tflm import render_golden, render_tflm, require_computed_r
 from pipeline.codegen.tflm_arena import estimated_arena_bytes
 from pipeline.errors import PipelineError
 from pipeline.export.formats import FormatName, format_named
+from pipeline.firmware.platformio_packages import environment_settings
 from pipeline.graph import DType, Graph, Tensor
-from pipeline.platformio_packages import environment_settings
 from pipeline.resources import resource
 from pipeline.store import sha256_hex
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import SpecError
-from pipeline.near_miss import suggestion
-from pipeline.toml_text import toml_value
+from pipeline.spec.near_miss import suggestion
+from pipeline.spec.toml_text import toml_value
 
 
 def parameter(

@@ -55,7 +55,7 @@ def build(parameters: Lenet5Parameters, image_shape: tuple[int, ...], classes: i
     def c3() -> Any:
         if parameters.connections == "full":
             return layers.Conv2D(len(_C3_TABLE), 5, activation=activation, name="c3")
-        from pipeline.table_convolution import TableConv2D
+        from pipeline.training.table_convolution import TableConv2D
 
         return TableConv2D(_C3_TABLE, 5, activation, name="c3")
 

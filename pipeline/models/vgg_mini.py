@@ -1,7 +1,7 @@
 """VGG's pattern at the size of a microcontroller: stacks of 3x3 convolutions, then max-pools.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-arXiv:1409.1556; VGG16 itself is in `pipeline.accounting`.
+arXiv:1409.1556; VGG16 itself is in `pipeline.analysis.accounting`.
 """
 
 from __future__ import annotations

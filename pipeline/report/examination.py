@@ -52,8 +52,8 @@ class QuantizedLayer:
     Attributes:
         outline: SVG path of the weights' histogram in a box of `Examination.width` by `.height`;
             None without int8 weights.
-        weight_db, output_db: see `pipeline.quantization_error`; `weight_bar` and `output_bar` are
-            the lengths of their bars, 0..1.
+        weight_db, output_db: see `pipeline.analysis.quantization_error`; `weight_bar` and
+            `output_bar` are the lengths of their bars, 0..1.
     """
 
     index: int

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pipeline.errors import SpecError
-from pipeline.near_miss import suggestion
 from pipeline.spec import ExperimentSpec, KnownNames, parse_spec
-from pipeline.toml_text import toml_table, toml_value
+from pipeline.spec.near_miss import suggestion
+from pipeline.spec.toml_text import toml_table, toml_value
 
 Until = Literal["train", "run"]
 Sampler = Literal["tpe", "random"]

@@ -7,13 +7,15 @@ tell the whole sweep.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.errors import PipelineError
 from pipeline.store import canonical_key
@@ -54,6 +56,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna, self._plan = optuna, plan
         self._lock = threading.Lock()
+        self._taking = _one_process_at_a_time(storage)
         sampled = plan.sampled
         try:
             self._study = optuna.create_study(
@@ -128,7 +131,7 @@ class Study:
         self, work: Callable[[Settings], Mapping[str, Any]], ended: Callable[[Outcome], None]
     ) -> bool:
         """Takes a trial and runs it; False where none is left."""
-        with self._lock:
+        with self._lock, self._taking:
             trial = self._next()
         if trial is None:
             return False
@@ -200,6 +203,30 @@ def _opened(optuna: Any, url: str) -> Any:
     """The database; a SQLite file that another writes is waited for."""
     options = {"connect_args": {"timeout": _LOCK_SECONDS}} if url.startswith("sqlite") else {}
     return optuna.storages.RDBStorage(url, engine_kwargs=options)
+
+
+def _one_process_at_a_time(url: str) -> contextlib.AbstractContextManager[None]:
+    """What to hold while a trial is taken.
+
+    SQLite has no SELECT FOR UPDATE, by which Optuna gives a trial to one worker only on other
+    databases: two processes would now and then take the same.
+    """
+    file = url.removeprefix("sqlite:///")
+    return contextlib.nullcontext() if file == url else _FileLock(Path(f"{file}.lock"))
+
+
+class _FileLock(contextlib.AbstractContextManager[None]):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("ab")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def _sampler(optuna: Any, plan: SweepPlan) -> Any:

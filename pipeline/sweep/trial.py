@@ -11,9 +11,9 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.spec import dump_spec
+from pipeline.stages.training import HISTORY
 from pipeline.store import canonical_key, write_if_changed
 from pipeline.sweep.plan import Settings, SweepPlan, spec_of
-from pipeline.training_stages import HISTORY
 
 _KEY_DIGITS = 12
 

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from pipeline.spec import AugmentationSpec
-from pipeline.tensorflow_setup import tensorflow
+from pipeline.training.tensorflow_setup import tensorflow
 
 
 def augment(images: Any, augmentation: AugmentationSpec, seed: int, update: Any) -> Any:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pipeline.data import Dataset, InputScaling
 from pipeline.errors import ModelError
-from pipeline.task import Task, task_of
-from pipeline.tensorflow_setup import tensorflow
+from pipeline.training.task import Task, task_of
+from pipeline.training.tensorflow_setup import tensorflow
 
 _BATCH = 500
 

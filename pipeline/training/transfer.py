@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.architecture import load_keras_model
 from pipeline.errors import ModelError
-from pipeline.near_miss import suggestion
+from pipeline.spec.near_miss import suggestion
+from pipeline.training.architecture import load_keras_model
 
 
 def take_weights(network: Any, keras_file: Path) -> int:

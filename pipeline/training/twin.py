@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.tensorflow_setup import tensorflow
+from pipeline.training.tensorflow_setup import tensorflow
 
 
 def twin(network: Any, dropout: float, seed: int, update: Any) -> Any:

@@ -60,7 +60,8 @@ def test_validate_saves_what_tflm_gives(monkeypatch, folder, capsys, board):
     assert json.loads(capsys.readouterr().out)["compared"] == 6
     vectors = [tuple(inputs[name][n : n + 1] for name in ("x0", "x1")) for n in range(6)]
     expected = interpret(MODEL, read_tflite(MODEL), vectors)
-    saved = np.load(folder / "y.npz")
+    with np.load(folder / "y.npz") as archive:
+        saved = dict(archive)
     for output in range(2):
         want = np.concatenate([outputs[output] for outputs in expected])
         np.testing.assert_array_equal(saved[f"y{output}"], want)

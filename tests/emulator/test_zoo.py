@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.analysis.model_costs import BOARD, architecture_cost, costs, linked, untrained_model
 from pipeline.boards import board
 from pipeline.device import Device, open_link
 from pipeline.inputs import load_inputs
-from pipeline.model_costs import BOARD, architecture_cost, costs, linked, untrained_model
 from pipeline.models import models
 from pipeline.tflite_reader import read_tflite
 from pipeline.validate import validate
@@ -36,7 +36,8 @@ def test_an_architecture_converts_computes_tflms_bytes_and_costs_what_is_listed(
 
     listed = costs()[name]
     found = architecture_cost(definition, parameters, model, image, arena_bytes)
-    # Sizes follow the kernels and the compiler; `python -m pipeline.model_costs` lists them anew.
+    # Sizes follow the kernels and the compiler:
+    # `python -m pipeline.analysis.model_costs` lists them anew.
     sizes = ("model_bytes", "flash_bytes", "ram_bytes")
     for size in sizes:
         assert getattr(found, size) == pytest.approx(getattr(listed, size), rel=0.2), size

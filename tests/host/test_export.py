@@ -14,15 +14,15 @@ import pytest
 
 import small_models
 from command import run
-from pipeline import cli_export
-from pipeline.cli_export import _golden as golden
-from pipeline.cli_export import export_command
+from pipeline.cli import export as cli_export
+from pipeline.cli.export import _golden as golden
+from pipeline.cli.export import export_command
 from pipeline.export import footprint
 from pipeline.export.formats import FORMATS
+from pipeline.firmware.platformio_packages import toolchain_of
 from pipeline.golden import golden_outputs
 from pipeline.graph import DType, Graph, Quantization
 from pipeline.inputs import load_inputs, pack
-from pipeline.platformio_packages import toolchain_of
 from pipeline.resources import resource
 from pipeline.tflite_reader import read_tflite
 from pipeline.tflite_writer import TfliteWriter

@@ -11,12 +11,12 @@ import pytest
 import small_models
 from benchmarks.network import Network
 from command import run
-from pipeline.analysis import analysis
-from pipeline.analyze import CostTable, analyze
+from pipeline.analysis.analyze import CostTable, analyze
+from pipeline.analysis.layer_table import layer_csv, layer_table
+from pipeline.analysis.separable import separable_pairs
+from pipeline.analysis.with_device import analysis
 from pipeline.aot.goal import Goal
 from pipeline.graph import Graph
-from pipeline.layer_table import layer_csv, layer_table
-from pipeline.separable import separable_pairs
 from pipeline.tflite_reader import read_tflite
 
 CORTEX = Goal("cortex-m4f")

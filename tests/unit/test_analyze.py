@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.analyze import analyze
+from pipeline.analysis.analyze import analyze
 from pipeline.convert import require_int8
 from pipeline.errors import ModelError
 from pipeline.graph import DType, Quantization

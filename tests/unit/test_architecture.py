@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline import data
-from pipeline.architecture import build_network
 from pipeline.errors import ModelError
 from pipeline.spec import ModelSpec, TrainingSpec
-from pipeline.train import train
+from pipeline.training.architecture import build_network
+from pipeline.training.train import train
 
 pytestmark = pytest.mark.training
 

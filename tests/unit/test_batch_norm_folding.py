@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.batch_norm_folding import verify_folding
 from pipeline.convert import convert_network
 from pipeline.errors import ModelError
 from pipeline.graph import DType, Graph
-from pipeline.tensorflow_setup import tensorflow
 from pipeline.tflite_reader import read_tflite
 from pipeline.tflite_writer import TfliteWriter
+from pipeline.training.batch_norm_folding import verify_folding
+from pipeline.training.tensorflow_setup import tensorflow
 from small_models import per_tensor
 
 pytestmark = pytest.mark.training

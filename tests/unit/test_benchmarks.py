@@ -18,7 +18,7 @@ from benchmarks.results import (
     read_results,
     write_results,
 )
-from pipeline.analyze import analyze
+from pipeline.analysis.analyze import analyze
 from pipeline.tflite_reader import read_tflite
 
 # Multiply-accumulates of the layers as published: LeNet-5 and MLPerf Tiny v1's three networks.

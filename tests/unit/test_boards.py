@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import boards
 from pipeline.errors import PipelineError
-from pipeline.platformio_packages import project_config, takes_libraries
+from pipeline.firmware.platformio_packages import project_config, takes_libraries
 from pipeline.resources import project_dir, resource
 
 NANO33BLE = (Path(boards.__file__).parent / "nano33ble.toml").read_text()

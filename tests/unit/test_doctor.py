@@ -20,8 +20,8 @@ from pipeline.doctor import Finding, checks, examine
 from pipeline.doctor.shared.machine import Machine, SerialDevice, SerialRights, look_around
 from pipeline.doctor.shared.subject import Model, Subject, library_of
 from pipeline.errors import ModelError
+from pipeline.firmware.platformio_packages import Toolchain
 from pipeline.graph import DType, Quantization
-from pipeline.platformio_packages import Toolchain
 from pipeline.tflite_reader import read_tflite
 from pipeline.tflite_writer import TfliteWriter
 

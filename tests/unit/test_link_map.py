@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from pipeline.link_map import model_sections, parse_link_map
+from pipeline.firmware.link_map import model_sections, parse_link_map
 
 BUILD = PurePath("/run 1/build/nano33ble_sim")
 LINK_MAP = """

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.analysis.mistakes import Mistake, picture, worst_mistakes
 from pipeline.graph import DType, Quantization, Tensor
-from pipeline.mistakes import Mistake, picture, worst_mistakes
 
 PROBABILITIES = Tensor(0, "", (1, 3), DType.INT8, Quantization((1 / 256,), (-128,)))
 LOGITS = Tensor(0, "", (1, 3), DType.INT8, Quantization((0.1,), (3,)))

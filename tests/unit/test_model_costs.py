@@ -10,9 +10,15 @@ from dataclasses import asdict
 import pytest
 
 from command import run
-from pipeline.accounting import FACTORISATIONS, accounts, factorisation, inception_block, weights_of
-from pipeline.analyze import analyze
-from pipeline.model_costs import account_costs, costs
+from pipeline.analysis.accounting import (
+    FACTORISATIONS,
+    accounts,
+    factorisation,
+    inception_block,
+    weights_of,
+)
+from pipeline.analysis.analyze import analyze
+from pipeline.analysis.model_costs import account_costs, costs
 from pipeline.models import models
 
 

@@ -49,7 +49,7 @@ def test_a_width_multiplier_is_a_positive_number(values, message):
 
 
 def built(name, values, image_shape, classes):
-    from pipeline.tensorflow_setup import tensorflow
+    from pipeline.training.tensorflow_setup import tensorflow
 
     tensorflow()
     definition = models.model(name)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import boards, firmware, platformio_packages
+from pipeline import boards, firmware
 from pipeline.errors import ToolError
-from pipeline.platformio_packages import PackageFolders, missing_packages, package_folders
+from pipeline.firmware import platformio_packages
+from pipeline.firmware.platformio_packages import PackageFolders, missing_packages, package_folders
 from pipeline.resources import project_dir
 
 PLATFORM = "nordicnrf52@10.11.0"

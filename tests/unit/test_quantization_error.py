@@ -11,10 +11,10 @@ import pytest
 
 import small_models
 from pipeline import data, stages
+from pipeline.analysis.quantization_error import examine_layers
 from pipeline.convert import convert, convert_float
-from pipeline.quantization_error import examine_layers
-from pipeline.run import Run
 from pipeline.spec import QuantizationSpec
+from pipeline.stages.run import Run
 from pipeline.store import RunFolder
 from pipeline.target import Overrides, target_of_spec
 from pipeline.terminal import Terminal
@@ -59,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def keras_outputs(keras_file: Path, images: np.ndarray) -> Any:
-    from pipeline.architecture import load_keras_model
+    from pipeline.training.architecture import load_keras_model
 
     return load_keras_model(keras_file, "test")(images, training=False).numpy()
 

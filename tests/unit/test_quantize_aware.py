@@ -17,10 +17,10 @@ from pipeline.convert import convert
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.graph import DType
-from pipeline.quantize_aware import quantize_aware
 from pipeline.spec import ModelSpec, QuantizationSpec, TrainingSpec
 from pipeline.tflite_reader import read_tflite
-from pipeline.train import train
+from pipeline.training.quantize_aware import quantize_aware
+from pipeline.training.train import train
 
 pytestmark = pytest.mark.training
 

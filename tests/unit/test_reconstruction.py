@@ -19,8 +19,8 @@ from pipeline.report.html import render_html
 from pipeline.report.model import Scores
 from pipeline.report.text import summary_rows
 from pipeline.spec import ModelSpec, QuantizationSpec, TrainingSpec
-from pipeline.task import Task, task_of
-from pipeline.train import train
+from pipeline.training.task import Task, task_of
+from pipeline.training.train import train
 
 
 def two_images() -> data.Dataset:

@@ -119,7 +119,7 @@ def test_batch_normalization_in_training_leaves_beta_and_gamma_as_mean_and_devia
 
 @pytest.mark.training
 def test_a_network_has_the_gradients_and_the_steps_of_tensorflow() -> None:
-    from pipeline.tensorflow_setup import tensorflow
+    from pipeline.training.tensorflow_setup import tensorflow
 
     tf = tensorflow()
     import tf_keras as keras

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import reports
 import small_models
+from pipeline.analysis.quantization_error import LayerExamination
 from pipeline.aot.lowering import lower
 from pipeline.aot.memory import Buffer, arena_buffers
-from pipeline.quantization_error import LayerExamination
 from pipeline.report.charts import arena_chart, learning_chart, nice_ticks
 from pipeline.report.details import learning_curves
 from pipeline.report.examination import examination_of

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SpecError
-from pipeline.own_files import data_file, model_file
 from pipeline.spec import (
     AugmentationSpec,
     BenchmarkSpec,
@@ -31,7 +30,8 @@ from pipeline.spec import (
     read_spec,
     with_overrides,
 )
-from pipeline.toml_text import key_lines, toml_value
+from pipeline.spec.own_files import data_file, model_file
+from pipeline.spec.toml_text import key_lines, toml_value
 
 # Dotted keys, so that keys of the top level and sections can both follow, from line 3 on.
 MINIMAL = 'model.name = "m"\ndata.name = "d"\n'

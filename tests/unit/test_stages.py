@@ -10,7 +10,8 @@ import pytest
 import small_models
 from pipeline import stages
 from pipeline.errors import PipelineError, UsageError
-from pipeline.run import Run, Stage
+from pipeline.stages import report
+from pipeline.stages.run import Run, Stage
 from pipeline.store import RunFolder
 from pipeline.target import MODEL, Overrides, target_of_model, target_of_spec
 from pipeline.terminal import Terminal
@@ -46,7 +47,7 @@ def finish(run: Run, stage: Stage, text: str) -> None:
 
 
 def test_a_report_is_of_all_that_a_run_did(run: Run) -> None:
-    assert set(stages._results(run)) == REPORTED
+    assert set(report._results(run)) == REPORTED
 
 
 @pytest.mark.parametrize(
@@ -61,28 +62,28 @@ def test_a_report_is_of_all_that_a_run_did(run: Run) -> None:
 )
 def test_results_of_other_artifacts_are_left_out(run: Run, stage: Stage, left_out: set) -> None:
     finish(run, stage, "second")
-    assert set(stages._results(run)) == REPORTED - left_out
+    assert set(report._results(run)) == REPORTED - left_out
 
 
 def test_a_model_converted_anew_has_no_accuracy_until_it_is_evaluated(run: Run) -> None:
     for stage in (stages.CONVERT, stages.GENERATE, stages.BUILD, stages.BENCHMARK):
         finish(run, stage, "second")
-    assert set(stages._results(run)) == REPORTED - {"evaluate", "analyze", "doctor", "examine"}
+    assert set(report._results(run)) == REPORTED - {"evaluate", "analyze", "doctor", "examine"}
 
 
 def test_a_report_of_another_firmware_is_refused(run: Run) -> None:
     finish(run, stages.BUILD, "second")
     with pytest.raises(PipelineError, match=r"benchmark of .*/run is missing or out of date; do"):
-        stages._results(run)
+        report._results(run)
     run.folder.write("generated/model.c", "edited")
     with pytest.raises(PipelineError, match=r"build of .*/run is missing or out of date; do it"):
-        stages._results(run)
+        report._results(run)
 
 
 def test_a_benchmark_that_failed_has_no_report(run: Run) -> None:
     run.folder.write(stages.SERIAL_LOG, "no greeting")
     with pytest.raises(PipelineError, match="benchmark of"):
-        stages._results(run)
+        report._results(run)
 
 
 def test_inputs_of_a_validation(tmp_path: Path) -> None:

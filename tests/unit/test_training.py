@@ -17,7 +17,7 @@ from pipeline.errors import DataError, ModelError
 from pipeline.graph import DType
 from pipeline.spec import ModelSpec, QuantizationSpec, TrainingSpec
 from pipeline.tflite_reader import read_tflite
-from pipeline.train import TrainedModel, TrainingHistory, TrainingProgress, train
+from pipeline.training.train import TrainedModel, TrainingHistory, TrainingProgress, train
 
 pytestmark = pytest.mark.training
 

@@ -16,13 +16,13 @@ from pipeline.errors import ModelError
 from pipeline.reference.loss import cross_entropy_backward
 from pipeline.reference.network import Conv2D, Dense, Flatten, forward
 from pipeline.spec import AugmentationSpec, ModelSpec, TrainingSpec
-from pipeline.tensorflow_setup import tensorflow
-from pipeline.train import TrainedModel, train
 from pipeline.training.augmentation import augment
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.fit import fit
 from pipeline.training.history import TrainingProgress
 from pipeline.training.schedule import learning_rate_at
+from pipeline.training.tensorflow_setup import tensorflow
+from pipeline.training.train import TrainedModel, train
 
 pytestmark = pytest.mark.training
 

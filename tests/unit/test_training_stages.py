@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import own_files, training_stages
 from pipeline.errors import SpecError
-from pipeline.run import Run, Stage
+from pipeline.spec import own_files
+from pipeline.stages import training as training_stages
+from pipeline.stages.run import Run, Stage
 from pipeline.store import RunFolder, canonical_key
 from pipeline.target import Overrides, target_of_spec
 from pipeline.terminal import Terminal

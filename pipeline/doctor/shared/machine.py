@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.boards import Board
 from pipeline.device.port_access import PortTrouble, no_permission
-from pipeline.platformio_packages import (
+from pipeline.firmware.platformio_packages import (
     Toolchain,
     environment_flags,
     missing_packages,

@@ -1,0 +1,1 @@
+"""What a model costs, layer by layer, before and beside what a device says."""
