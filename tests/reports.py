@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.analysis.mistakes import picture
 from pipeline.analysis.quantization_error import LayerExamination
 from pipeline.aot.memory import Buffer
+from pipeline.report.compare import comparison
 from pipeline.report.details import Curves, Details, LayerParameters, Provenance
 from pipeline.report.examination import Examination, examination_of
 from pipeline.report.model import Confusion, Golden, OpCost, Report, Scores, Spread
+from pipeline.sweep.page import render_page, sweep_table
+from pipeline.sweep.plan import SweepPlan
+from pipeline.sweep.study import Outcome
 
 FASHION = (
     "T-shirt/top",
@@ -177,3 +184,48 @@ CASES: Mapping[str, Callable[[], tuple[Report, Details]]] = {
     "own_model_on_host": own_model_on_host,
     "deep_network": deep_network,
 }
+
+
+def comparison_rows() -> list[dict[str, Any]]:
+    """Twelve runs on two data sets, some in one place, some of unknown cost or accuracy."""
+    report, _ = emulated_run()
+    rng = np.random.default_rng(4)
+    runs = []
+    for number in range(12):
+        accuracy = round(0.9 + float(rng.uniform(0, 0.09)), 4)
+        changed = {
+            "model": f"model_{number}",
+            "dataset": "mnist" if number < 10 else "a folder of images with a long name/",
+            "accuracy": None if number == 3 else Scores(accuracy, accuracy, accuracy, 1000),
+            "instructions_per_inference": Spread(int(10 ** rng.uniform(4, 7)), 1, 1, 30),
+            "flash_bytes": None if number == 4 else int(rng.integers(20_000, 30_000)),
+            "ram_bytes": 5000 + 40 * (number // 3),
+        }
+        runs.append(Report(**{**vars(report), **changed}))
+    written = [(f"runs/{run.model}", json.dumps(run.to_json())) for run in runs]
+    return comparison([(name, json.loads(text)) for name, text in written])
+
+
+def sweep_page() -> str:
+    """sweep.html of settings that are done, failed with a long line, and open."""
+    settings = [
+        {"model.name": name, "training.epochs": epochs, "training.learning_rate": 10.0**-epochs}
+        for name in ("linear_mnist", "a_model_of_ones_own_with_a_long_name.py:network")
+        for epochs in (1, 3, 40)
+    ]
+    failed = "train: " + "no " * 60
+    outcomes = [Outcome(settings[0], None, None), Outcome(settings[1], None, failed)]
+    for setting in settings[2:]:
+        curve = [[200 * n, 1 - 0.9**n, 0.95 - 0.9**n] for n in range(1, setting["training.epochs"])]
+        result = {
+            "accuracy": 0.95,
+            "train_accuracy": 0.99,
+            "epochs": 40,
+            "parameters": 7000,
+            "curve": curve,
+            "curve_unit": "update",
+            "instructions": 12345678,
+        }
+        outcomes.append(Outcome(setting, result, None))
+    plan = SweepPlan("course_sheet", "", Path("base.toml"), "train", tuple(settings), None)
+    return render_page("sweep.html", sweep_table(plan, outcomes))

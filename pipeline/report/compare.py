@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.report.scatter import Run, pareto_front
 from pipeline.report.text import error_text
 
 REPORT_JSON = "report.json"
@@ -48,6 +49,7 @@ COLUMNS = (
     Column("board", "board", _in("board")),
     Column("runtime", "runtime", _in("runtime")),
     Column("kind", "kind", _in("kind")),
+    Column("data set", "dataset", _in("dataset")),
     Column("accuracy int8", "accuracy_int8_host", _in("accuracy", "int8_host")),
     Column("on device", "accuracy_on_device", _in("accuracy", "on_device")),
     Column(
@@ -67,6 +69,13 @@ COLUMNS = (
     Column("code", "code_bytes", _in("code_bytes"), is_cost=True),
     Column("const", "const_bytes", _in("const_bytes"), is_cost=True),
 )
+
+PARETO_COSTS: Mapping[str, str] = {
+    "instructions_per_inference": "instructions",
+    "flash_bytes": "flash bytes",
+    "ram_bytes": "RAM bytes",
+}
+"""What accuracy is held against."""
 
 
 def read_report(run: Path) -> Mapping[str, Any]:
@@ -89,16 +98,19 @@ def read_report(run: Path) -> Mapping[str, Any]:
     return report
 
 
-def comparison(runs: Sequence[Path]) -> list[dict[str, Any]]:
-    """For every run its values by `Column.key`, and "relative_to_first" of its costs.
+def comparison(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """For every run its values by `Column.key`, "relative_to_first" of its costs, and "pareto".
 
-    Raises:
-        PipelineError: as `read_report`.
+    The last tells for every one of `PARETO_COSTS` whether no other run of the same data set has as
+    much accuracy at no more of this cost and is better in one of the two; None where accuracy or
+    cost are not known.
+
+    Args:
+        reports: name of the run, and content of its report.json.
     """
     rows: list[dict[str, Any]] = []
-    for run in runs:
-        report = read_report(run)
-        row: dict[str, Any] = {"run": str(run)}
+    for run, report in reports:
+        row: dict[str, Any] = {"run": run}
         row |= {column.key: column.read(report) for column in COLUMNS}
         first = rows[0] if rows else row
         row["relative_to_first"] = {
@@ -107,16 +119,59 @@ def comparison(runs: Sequence[Path]) -> list[dict[str, Any]]:
             if column.is_cost
         }
         rows.append(row)
+    for row, best in zip(rows, _pareto(rows), strict=True):
+        row["pareto"] = best
     return rows
+
+
+def data_sets(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In the order in which they occur; accuracies on different ones do not compare."""
+    return list(dict.fromkeys(row["dataset"] for row in rows if row["dataset"] is not None))
+
+
+def accuracies(rows: Sequence[Mapping[str, Any]], data_set: str) -> tuple[str, Mapping[int, float]]:
+    """What accuracy the runs on a data set are compared by.
+
+    Returns:
+        "on the host" where all runs with any accuracy have the int8 model's over the whole test
+        set, otherwise "on the device"; and the number of every run that has it, from 1 on, with it.
+    """
+    numbered = [(n, row) for n, row in enumerate(rows, 1) if row["dataset"] == data_set]
+    host = {n: row["accuracy_int8_host"] for n, row in numbered}
+    device = {n: row["accuracy_on_device"] for n, row in numbered}
+    if all(host[n] is not None or device[n] is None for n, _ in numbered):
+        return "on the host", {n: value for n, value in host.items() if value is not None}
+    return "on the device", {n: value for n, value in device.items() if value is not None}
+
+
+def _pareto(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, bool | None]]:
+    found: list[dict[str, bool | None]] = [dict.fromkeys(PARETO_COSTS) for _ in rows]
+    for data_set in data_sets(rows):
+        _, accuracy_of = accuracies(rows, data_set)
+        for key in PARETO_COSTS:
+            runs = [
+                Run(number, "", rows[number - 1][key], accuracy)
+                for number, accuracy in accuracy_of.items()
+                if rows[number - 1][key] is not None
+            ]
+            best = pareto_front(runs)
+            for run in runs:
+                found[run.number - 1][key] = run.number in best
+    return found
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]], list[int]]:
     """Headings, cells, and which columns hold numbers; columns nobody knows are left out.
 
     A cost that is not the first run's has the ratio to it beside it: "120 (1.25x)". The runs'
-    own names are shown where model, board and runtime do not tell them apart.
+    own names are shown where model, board and runtime do not tell them apart, data sets where they
+    differ, and with several runs what of each is on a Pareto front.
     """
     shown = [column for column in COLUMNS if any(row[column.key] is not None for row in rows)]
+    if len({row["dataset"] for row in rows}) == 1:
+        shown = [column for column in shown if column.key != "dataset"]
+    if len(rows) > 1 and any(any(row["pareto"].values()) for row in rows):
+        shown.append(Column("Pareto front", "pareto", _in("pareto")))
     names = {(row["model"], row["board"], row["runtime"]) for row in rows}
     if len(names) < len(rows):
         shown.insert(0, Column("run", "run", _in("run")))
@@ -137,6 +192,9 @@ def _cell(column: Column, row: Mapping[str, Any]) -> str:
     value = row[column.key]
     if value is None:
         return _UNKNOWN
+    if column.key == "pareto":
+        best = [PARETO_COSTS[key].split()[0] for key, is_best in value.items() if is_best]
+        return ", ".join(best) or _UNKNOWN
     if column.key == "golden_identical":
         return "identical" if value else "DIFFERS"
     if "accuracy" in column.key:

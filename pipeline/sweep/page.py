@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.codegen.templates import render_template
 from pipeline.report.charts import LineChart, line_chart
@@ -16,6 +16,7 @@ from pipeline.sweep.study import Outcome, settled
 from pipeline.sweep.verdict import RULE, verdict
 
 _CLASSES = 10
+_PAGES: tuple[Literal["sweep.md", "sweep.html"], ...] = ("sweep.md", "sweep.html")
 _COSTS = ("accuracy_int8", "accuracy_on_device", "instructions", "flash_bytes", "ram_bytes")
 
 
@@ -58,7 +59,7 @@ def sweep_table(plan: SweepPlan, outcomes: Sequence[Outcome]) -> SweepTable:
         cells += [_percent(result.get(c)) if "acc" in c else _count(result.get(c)) for c in costs]
         rows.append(Row(outcome.settings, (*cells, told), told, _chart(outcome)))
     columns = (
-        *(field.rsplit(".", 1)[-1] for field in fields),
+        *(_heading(field) for field in fields),
         "train",
         "test",
         *(cost.replace("_", " ") for cost in costs),
@@ -82,10 +83,14 @@ def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> S
     ]
     text = json.dumps({"name": plan.name, "rule": RULE, "trials": rows}, indent=1)
     write_if_changed(folder / "sweep.json", (text + "\n").encode())
-    for name in ("sweep.md", "sweep.html"):
-        page = render_template(f"{name}.j2", table=table, rule=RULE)
-        write_if_changed(folder / name, page.encode())
+    for name in _PAGES:
+        write_if_changed(folder / name, render_page(name, table).encode())
     return table
+
+
+def render_page(name: Literal["sweep.md", "sweep.html"], table: SweepTable) -> str:
+    """The text of the page of that name."""
+    return render_template(f"{name}.j2", table=table, rule=RULE)
 
 
 def _model(outcome: Outcome) -> str:
@@ -112,6 +117,12 @@ def _chart(outcome: Outcome) -> LineChart | None:
     }
     unit = (outcome.result or {})["curve_unit"]
     return line_chart(label(outcome.settings), series, x_title=unit)
+
+
+def _heading(field: str) -> str:
+    """The last part of training.learning_rate as words; of model.name the first."""
+    table, _, key = field.rpartition(".")
+    return (table if key == "name" else key).replace("_", " ")
 
 
 def _setting(value: Any) -> str:

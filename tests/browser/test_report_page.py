@@ -1,4 +1,4 @@
-"""report.html in a real browser: nothing clipped, nothing asked for, nothing complained about."""
+"""The pages in a real browser: nothing clipped, nothing asked for, nothing complained about."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 import chromium
 import reports
+from pipeline.report.comparison import render_comparison_html
 from pipeline.report.html import render_html
 
 pytestmark = [
@@ -111,14 +112,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
         yield page
 
 
+PAGES = {
+    **{case: lambda case=case: render_html(*reports.CASES[case]()) for case in reports.CASES},
+    "comparison": lambda: render_comparison_html(reports.comparison_rows()),
+    "comparison of one": lambda: render_comparison_html(reports.comparison_rows()[:1]),
+    "sweep": reports.sweep_page,
+}
+
+
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("case", reports.CASES)
+@pytest.mark.parametrize("case", PAGES)
 def test_the_page_is_whole_and_readable(
     page: chromium.Page, tmp_path: Path, case: str, scheme: str, width: int
 ) -> None:
-    html = tmp_path / "report.html"
-    html.write_text(render_html(*reports.CASES[case]()))
+    html = tmp_path / "page.html"
+    html.write_text(PAGES[case]())
     page.problems.clear()
     page.requests.clear()
     page.show(html, width, scheme)

@@ -228,7 +228,7 @@ def test_pages_tell_every_setting(tmp_path: Path) -> None:
         for settings in plan.settings
     ]
     table = write_pages(plan, outcomes, tmp_path)
-    assert table.columns == ("seed", "name", "epochs", "train", "test", "verdict")
+    assert table.columns == ("seed", "model", "epochs", "train", "test", "verdict")
     assert table.rows[0].cells == ("1", "linear_mnist", "5", "90.00 %", "50.00 %", "over-fitted")
     assert table.rows[1].cells[-1] == "failed: train: no luck"
     assert table.rows[3].cells[2] == "-"  # the base's
