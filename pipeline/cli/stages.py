@@ -70,6 +70,23 @@ def _stage_command(
     return click.command(name, help=help)(command)
 
 
+@click.command("compress")
+@_source
+@common_options()
+def compress_command(options: Options, source: Path) -> None:
+    """Prune, factorize, cluster or distil a trained model, as the spec says."""
+    from pipeline import stages
+
+    with opened(source, options) as run:
+        if not run.target.experiment.compression:
+            raise PipelineError(
+                f"compress: {run.target.name} asks for no compression",
+                "add a [[compression]] table to the spec",
+            )
+        results = [run.bring(stage) for stage in stages.COMPRESS]
+        _show_result([result for result in results if result][-1], run, options)
+
+
 @click.command("analyze")
 @click.option("--memory", is_flag=True, help="Draw the arena over time (runtime aot).")
 @click.option("--csv", "as_csv", is_flag=True, help="The layers as CSV on stdout.")
@@ -262,6 +279,7 @@ COMMANDS: tuple[click.Command, ...] = (
         ("DOCTOR", "GENERATE", "BUILD", "FLASH"),
         port=True,
     ),
+    compress_command,
     analyze_command,
     benchmark_command,
     validate_command,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pipeline.report.model import (
     ClockCheck,
+    CompressionStep,
     Confusion,
     EstimateBasis,
     Golden,
@@ -20,6 +21,7 @@ from pipeline.spec.own_files import label
 from pipeline.target import Target
 
 _KINDS: dict[str, Kind] = {"board": "measured", "emulated": "emulated", "host": "host"}
+_COMPRESS = "compress_"  # begins the names of `pipeline.stages.compression`
 
 
 def assemble(
@@ -31,7 +33,7 @@ def assemble(
     """The report of a run.
 
     Args:
-        results: stage name -> what it left; "benchmark" and "build" at least.
+        results: stage name -> what it left, in the stages' order; "benchmark" and "build" at least.
         model_bytes: size of the .tflite file.
         versions: tool -> version, of all stages.
     """
@@ -70,6 +72,7 @@ def assemble(
         estimate=_estimate(target, shown.get("estimated_ms")),
         reconstruction_error=_scores("reconstruction_error", target, results),
         clocks=None if shown["clocks"] is None else ClockCheck(**shown["clocks"]),
+        compression=_compression(results),
     )
 
 
@@ -101,13 +104,33 @@ def _scores(
         value: float | None = results.get(stage, {}).get(quantity)
         return value
 
+    compressed = [of(name) for name in results if name.startswith(_COMPRESS)]
     return Scores(
-        float32=of("train"),
+        float32=compressed[-1] if compressed else of("train"),
         int8_host=of("evaluate"),
         on_device=shown[quantity],
         samples=shown["samples"],
         int8_post_training=of("post_training"),
         on_device_interval=_interval(quantity, shown),
+        float32_uncompressed=of("train") if compressed else None,
+    )
+
+
+def _compression(results: Mapping[str, Mapping[str, Any]]) -> tuple[CompressionStep, ...]:
+    return tuple(
+        CompressionStep(
+            technique=result["technique"],
+            parameters_before=result["parameters_before"],
+            parameters=result["parameters"],
+            untuned=result["untuned"],
+            tuned=result["reconstruction_error"]
+            if result["accuracy"] is None
+            else result["accuracy"],
+            skipped=result["skipped"],
+            facts=result["facts"],
+        )
+        for name, result in results.items()
+        if name.startswith(_COMPRESS)
     )
 
 

@@ -15,7 +15,7 @@ class Scores:
     """Accuracy (share of right classes, 0..1) or reconstruction error (mean squared) of a model.
 
     Attributes:
-        float32: the trained model on the whole test set; None where there is none.
+        float32: the trained and compressed model on the whole test set; None where there is none.
         int8_host: the converted model in TFLM's interpreter on the whole test set.
         int8_post_training: the same without quantization-aware training; None where there was none
             and `int8_host` is it.
@@ -23,6 +23,7 @@ class Scores:
         samples: test images sent to the device.
         on_device_interval: lower and upper end of the interval that Wilson's score gives the
             device's share with 95 % confidence; None where there is none.
+        float32_uncompressed: the trained model before compression; None where there was none.
     """
 
     float32: float | None
@@ -31,6 +32,7 @@ class Scores:
     samples: int
     int8_post_training: float | None = None
     on_device_interval: tuple[float, float] | None = None
+    float32_uncompressed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,27 @@ class EstimateBasis:
 
 
 @dataclass(frozen=True)
+class CompressionStep:
+    """One [[compression]] technique.
+
+    Attributes:
+        untuned: accuracy (0..1) or mean squared error right after the change, in float32 on the
+            whole test set, and `tuned` after the further training.
+        parameters_before, parameters: weights of the Keras model, counted.
+        skipped: name of a layer with weights -> why the technique does not apply to it.
+        facts: what else the technique tells of the network.
+    """
+
+    technique: str
+    parameters_before: int
+    parameters: int
+    untuned: float
+    tuned: float
+    skipped: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything report.json holds, in its order; None is an unknown quantity.
 
@@ -171,6 +194,7 @@ class Report:
     estimate: EstimateBasis | None = None
     reconstruction_error: Scores | None = None
     clocks: ClockCheck | None = None
+    compression: tuple[CompressionStep, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""
@@ -183,7 +207,6 @@ class Report:
             if values[name] is not None:
                 # "float" is the contract's word; as an attribute it would hide the type.
                 values[name] = {
-                    "float" if key == "float32" else key: value
-                    for key, value in values[name].items()
+                    key.replace("float32", "float"): value for key, value in values[name].items()
                 }
         return values

@@ -18,6 +18,7 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         ("model", report.model),
         ("dataset", report.dataset),
         ("generated code minimises", report.optimize),
+        *_compression_rows(report),
         *_score_rows("accuracy", report.accuracy, _percent),
         *_score_rows("mean squared error", report.reconstruction_error, error_text),
         ("golden check against TFLM", _golden(report)),
@@ -83,6 +84,7 @@ def _score_rows(
         return []
     trained = "" if scores.int8_post_training is None else " quantization-aware"
     values = (
+        (f"{name}, float before compression", scores.float32_uncompressed),
         (f"{name}, float", scores.float32),
         (f"{name}, int8 post-training on the host (TFLM)", scores.int8_post_training),
         (f"{name}, int8{trained} on the host (TFLM)", scores.int8_host),
@@ -93,6 +95,19 @@ def _score_rows(
         if scores.on_device_interval is not None:
             value += f" ({interval_text(scores.on_device_interval)})"
         rows.append((f"{name}, on the device", value))
+    return rows
+
+
+def _compression_rows(report: Report) -> list[tuple[str, str | None]]:
+    rows: list[tuple[str, str | None]] = []
+    score = _percent if report.reconstruction_error is None else error_text
+    for place, step in enumerate(report.compression, 1):
+        facts = [f"{step.parameters_before:,} -> {step.parameters:,} parameters"]
+        facts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in step.facts.items()]
+        facts.append(f"{score(step.untuned)} at once, {score(step.tuned)} trained on")
+        if step.skipped:
+            facts.append(f"left as they are: {', '.join(step.skipped)}")
+        rows.append((f"compression {place}: {step.technique}", "; ".join(facts)))
     return rows
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_origin, get_type_hints
 
 from pipeline.aot.goal import Optimize
+from pipeline.compress import FineTuning, technique_of, techniques
 from pipeline.errors import SpecError
 from pipeline.spec.near_miss import suggestion
 from pipeline.spec.own_files import data_file, located, model_file, start_file
@@ -40,6 +41,7 @@ Runtime: TypeAlias = Literal["aot", "tflm"]
 
 # A spec is a page of text; a file larger than this was given by mistake.
 MAX_SPEC_BYTES = 65_536
+MAX_TECHNIQUES = 8
 _MAX_COUNT = 65_535  # of runs and warmups: 16 bits in the serial protocol
 
 
@@ -194,6 +196,8 @@ class ExperimentSpec:
 
     Attributes:
         name: first part of the run folder's name; the spec file's name where it is not given.
+        compression: [[compression]] tables, settings of registered techniques, applied in order
+            between training and quantization.
     """
 
     name: Annotated[str, FOLDER_NAME]
@@ -204,6 +208,7 @@ class ExperimentSpec:
     quantization: QuantizationSpec = QuantizationSpec()
     board: BoardSpec = BoardSpec()
     benchmark: BenchmarkSpec = BenchmarkSpec()
+    compression: tuple[FineTuning, ...] = ()
 
 
 _SECTIONS: dict[str, type[Any]] = {
@@ -288,26 +293,53 @@ def _rules(cls: type[Any]) -> dict[str, Rule]:
     }
 
 
-def _section(document: _Document, title: str, cls: type[Any], values: Any) -> Any:
-    """Builds a section's dataclass. Raises SpecError at the first mistake."""
-    if not isinstance(values, dict):
-        raise document.error((title,), f"[{title}] must be a table, once")
+def _section(
+    document: _Document, keys: KeyPath, title: str, cls: type[Any], values: Mapping[str, Any]
+) -> Any:
+    """Builds the dataclass of the table at `keys`. Raises SpecError at the first mistake."""
     rules = _rules(cls)
     for name in values:
         if name not in rules:
             raise document.error(
-                (title, name), f'[{title}] unknown key "{name}"', suggestion(name, rules)
+                (*keys, name), f'{title} unknown key "{name}"', suggestion(name, rules)
             )
     for key in dataclasses.fields(cls):
         required = key.default is key.default_factory  # both are MISSING
         if required and key.name not in values:
-            raise document.error((title,), f'[{title}] lacks the key "{key.name}"')
+            raise document.error(keys, f'{title} lacks the key "{key.name}"')
     return cls(
         **{
-            name: _value(document, (title, name), f"[{title}] {name}", rules[name], value)
+            name: _value(document, (*keys, name), f"{title} {name}", rules[name], value)
             for name, value in values.items()
         }
     )
+
+
+def _compression(document: _Document) -> tuple[FineTuning, ...]:
+    """The settings in the [[compression]] tables."""
+    tables = document.values.get("compression", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise document.error(("compression",), "[[compression]] must be a table for each technique")
+    if len(tables) > MAX_TECHNIQUES:
+        message = f"[[compression]] {len(tables)} techniques, at most {MAX_TECHNIQUES} are taken"
+        raise document.error(("compression",), message)
+    settings = []
+    for index, table in enumerate(tables):
+        keys = ("compression", str(index))
+        values = dict(table)
+        if "technique" not in values:
+            known = suggestion("", techniques())
+            raise document.error(keys, '[[compression]] lacks the key "technique"', known)
+        name = values.pop("technique")
+        if name not in techniques():
+            raise document.error(
+                (*keys, "technique"),
+                f"[[compression]] unknown technique {toml_value(name)}",
+                suggestion(str(name), techniques()),
+            )
+        title = f"[[compression]] {name}:"
+        settings.append(_section(document, keys, title, techniques()[name].settings, values))
+    return tuple(settings)
 
 
 def _value(document: _Document, keys: KeyPath, title: str, rule: Rule, value: Any) -> Any:
@@ -403,15 +435,17 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
     """
     document = _parse(path, text)
     for name, value in document.values.items():
-        if name == "name" or name in _SECTIONS:
+        if name == "name" or name in _SECTIONS or name == "compression":
             continue
         what = f"section [{name}]" if isinstance(value, dict) else f'key "{name}"'
-        names = ("name", *_SECTIONS)
+        names = ("name", *_SECTIONS, "compression")
         raise document.error((name,), f"unknown {what}", suggestion(name, names))
-    sections = {
-        title: _section(document, title, cls, document.values.get(title, {}))
-        for title, cls in _SECTIONS.items()
-    }
+    sections = {}
+    for title, cls in _SECTIONS.items():
+        values = document.values.get(title, {})
+        if not isinstance(values, dict):
+            raise document.error((title,), f"[{title}] must be a table, once")
+        sections[title] = _section(document, (title,), f"[{title}]", cls, values)
     given = document.values.get("name", _default_name(path))
     name = _value(document, ("name",), "name", FOLDER_NAME, given)
     for title, file_of in (("model", model_file), ("data", data_file)):
@@ -424,7 +458,7 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
         absolute = os.path.normpath(path.absolute().parent / training.start_from)
         sections["training"] = dataclasses.replace(training, start_from=absolute)
     _check_training(document, training)
-    spec = ExperimentSpec(name=name, **sections)
+    spec = ExperimentSpec(name=name, compression=_compression(document), **sections)
     if known is not None:
         _check_names(document, spec, known)
         _check_files(document, spec)
@@ -472,4 +506,7 @@ def dump_spec(spec: ExperimentSpec) -> str:
         tables = {key: value for key, value in section.items() if isinstance(value, dict)}
         blocks.append(toml_table(title, {k: v for k, v in section.items() if k not in tables}))
         blocks.extend(toml_table(f"{title}.{key}", table) for key, table in tables.items() if table)
+    for settings in spec.compression:
+        values = {"technique": technique_of(settings).name, **dataclasses.asdict(settings)}
+        blocks.append(toml_table("[compression]", values))
     return "\n\n".join(blocks) + "\n"

@@ -64,6 +64,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     text = text.replace("\r\n", "\n")
     lines: dict[KeyPath, int] = {}
     header: KeyPath = ()
+    counts: dict[KeyPath, int] = {}
     for line, statement in _statements(text):
         is_header = statement.startswith("[")
         paths = list(_paths(tomllib.loads(statement)))
@@ -71,6 +72,10 @@ def key_lines(text: str) -> dict[KeyPath, int]:
             lines.setdefault(path if is_header else header + path, line)
         if is_header:
             header = paths[-1]
+        if statement.startswith("[["):
+            number = counts[header] = counts.get(header, -1) + 1
+            header = (*header, str(number))
+            lines[header] = line
     return lines
 
 
@@ -94,6 +99,9 @@ def _toml_key(key: str) -> str:
 
 
 def toml_table(title: str, values: Mapping[str, Any]) -> str:
-    """A table with its header, without keys whose value is None; `title` is written as it is."""
+    """A table with its header, without keys whose value is None; `title` is written as it is.
+
+    A title in brackets of its own begins a table of an array.
+    """
     lines = [f"{_toml_key(key)} = {toml_value(v)}" for key, v in values.items() if v is not None]
     return "\n".join([f"[{title}]", *lines])

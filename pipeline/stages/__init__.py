@@ -12,6 +12,7 @@ from pipeline.stages.benchmark import (
     validation_inputs,
 )
 from pipeline.stages.build import BUILD, FLASH, GENERATE
+from pipeline.stages.compression import COMPRESS
 from pipeline.stages.doctor import DOCTOR
 from pipeline.stages.examine import EXAMINE
 from pipeline.stages.report import REPORT, REPORT_JSON, REPORTED, read_report
@@ -21,6 +22,7 @@ __all__ = [
     "ANALYZE",
     "BENCHMARK",
     "BUILD",
+    "COMPRESS",
     "CONVERT",
     "COST",
     "DOCTOR",

@@ -11,6 +11,7 @@ from pipeline.stages.analyze import ANALYZE, COST, EVALUATE
 from pipeline.stages.arena_fit import FIT_ARENA
 from pipeline.stages.benchmark import BENCHMARK, SERIAL_LOG
 from pipeline.stages.build import BUILD, GENERATE
+from pipeline.stages.compression import COMPRESS
 from pipeline.stages.doctor import DOCTOR
 from pipeline.stages.examine import EXAMINATION, EXAMINE
 from pipeline.stages.run import Run, Stage
@@ -35,6 +36,7 @@ REPORT_HTML = "report.html"
 
 REPORTED = (
     TRAIN,
+    *COMPRESS,
     POST_TRAINING,
     QUANTIZE_AWARE,
     CONVERT,
@@ -62,7 +64,8 @@ def _standing(run: Run) -> dict[str, StageRecord]:
         stage.name: record for stage in stages if (record := run.standing(stage)) is not None
     }
     if run.target.spec is not None and CONVERT.name not in records:
-        for stage in (TRAIN, POST_TRAINING, QUANTIZE_AWARE):  # of another model than the .tflite
+        # Of another model than the .tflite.
+        for stage in (TRAIN, *COMPRESS, POST_TRAINING, QUANTIZE_AWARE):
             records.pop(stage.name, None)
     for stage in (BUILD, BENCHMARK):
         if stage.name not in records:

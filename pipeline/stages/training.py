@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib.metadata
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.spec import DataSpec, TrainingSpec
@@ -25,6 +26,8 @@ EVENTS = "tensorboard"
 POST_TRAINING_MODEL = "post_training_int8.tflite"
 QAT_WEIGHTS = "qat_weights.npz"
 QAT_HISTORY = "qat_history.json"
+
+COMPRESSED_MODEL = "compressed_{}.keras"  # after so many techniques, from 1
 
 READING = ("pipeline.graph", "pipeline.tflite_reader", "pipeline.ops")
 
@@ -55,6 +58,22 @@ def data_settings(target: Target) -> tuple[Any, ...] | None:
     return settings
 
 
+def trained_model(target: Target, techniques: int | None = None) -> Mapping[str, str]:
+    """The .keras artifact after so many compression techniques, None for all, and the command that
+    makes it."""
+    if techniques is None:
+        techniques = 0 if target.spec is None else len(target.spec.compression)
+    if techniques == 0:
+        return {KERAS_MODEL: "train"}
+    return {COMPRESSED_MODEL.format(techniques): "compress"}
+
+
+def trained_file(run: Run, techniques: int | None = None) -> Path:
+    """Where `trained_model` is."""
+    [name] = trained_model(run.target, techniques)
+    return run.folder.file(name)
+
+
 def packages(*names: str) -> Callable[[Target], Mapping[str, str]]:
     """Versions of Python packages, without importing them."""
     return lambda target: {name: importlib.metadata.version(name) for name in names}
@@ -69,13 +88,13 @@ def _train(run: Run) -> Mapping[str, Any]:
     spec = run.target.experiment
     dataset = load_data(spec.data)
     path = run.folder.file(KERAS_MODEL)
-    checkpoint = _checkpoint(run, TRAIN)
+    checkpoint = checkpoint_of(run, TRAIN)
     trained = train(
         spec.model,
         spec.training,
         dataset,
         path,
-        _shown(run),
+        shown(run),
         spec.augmentation,
         checkpoint,
         run.folder.file(EVENTS) if spec.training.tensorboard else None,
@@ -91,7 +110,7 @@ def _train(run: Run) -> Mapping[str, Any]:
     }
 
 
-def _checkpoint(run: Run, stage: Stage) -> Checkpoint:
+def checkpoint_of(run: Run, stage: Stage) -> Checkpoint:
     """Where a training goes on that was ended, while nothing it depends on has changed."""
     from pipeline.training.checkpoint import Checkpoint
 
@@ -101,7 +120,7 @@ def _checkpoint(run: Run, stage: Stage) -> Checkpoint:
     return Checkpoint(run.folder.file(f"{stage.name}_checkpoint.npz"), key)
 
 
-def _shown(run: Run) -> Callable[[TrainingProgress], None]:
+def shown(run: Run) -> Callable[[TrainingProgress], None]:
     """Shows on the terminal how far a training is."""
 
     def advanced(at: TrainingProgress) -> None:
@@ -186,14 +205,14 @@ def _post_training(run: Run) -> Mapping[str, Any]:
 
     spec = run.target.experiment
     dataset = load_data(spec.data)
-    model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization)
+    model = convert(trained_file(run), dataset, spec.quantization)
     run.folder.write(POST_TRAINING_MODEL, model.content)
     return score_json(host_score(model.content, dataset))
 
 
 POST_TRAINING = Stage(
     name="post_training",
-    takes={KERAS_MODEL: "train"},
+    takes={},
     gives=(POST_TRAINING_MODEL,),
     settings=_post_training_settings,
     code=(
@@ -214,6 +233,7 @@ POST_TRAINING = Stage(
     execute=_post_training,
     summary=lambda r: f"int8 {result_line(r)} without further training (TFLM)",
     applies=is_qat,
+    takes_if=trained_model,
 )
 
 
@@ -221,14 +241,14 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
     from pipeline.training.quantize_aware import quantize_aware
 
     spec = run.target.experiment
-    checkpoint = _checkpoint(run, QUANTIZE_AWARE)
+    checkpoint = checkpoint_of(run, QUANTIZE_AWARE)
     history = quantize_aware(
-        run.folder.file(KERAS_MODEL),
+        trained_file(run),
         spec.training,
         spec.quantization,
         load_data(spec.data),
         run.folder.file(QAT_WEIGHTS),
-        _shown(run),
+        shown(run),
         spec.augmentation,
         checkpoint,
     )
@@ -253,7 +273,7 @@ def _quantize_aware_settings(run: Run) -> tuple[Any, ...]:
 
 QUANTIZE_AWARE = Stage(
     name="quantize_aware",
-    takes={KERAS_MODEL: "train"},
+    takes={},
     gives=(QAT_WEIGHTS, QAT_HISTORY),
     settings=_quantize_aware_settings,
     code=(
@@ -270,6 +290,7 @@ QUANTIZE_AWARE = Stage(
     execute=_quantize_aware,
     summary=lambda r: f"test {result_line(r)} with simulated int8",
     applies=is_qat,
+    takes_if=trained_model,
 )
 
 # --- convert -------------------------------------------------------------------------------------
@@ -281,14 +302,14 @@ def _convert(run: Run) -> Mapping[str, Any]:
     spec = run.target.experiment
     dataset = load_data(spec.data)
     weights = run.folder.file(QAT_WEIGHTS) if is_qat(run.target) else None
-    model = convert(run.folder.file(KERAS_MODEL), dataset, spec.quantization, weights)
+    model = convert(trained_file(run), dataset, spec.quantization, weights)
     run.folder.write(MODEL, model.content)
     return {"sha256": model.sha256, "bytes": len(model.content)}
 
 
 CONVERT = Stage(
     name="convert",
-    takes={KERAS_MODEL: "train"},
+    takes={},
     gives=(MODEL,),
     settings=lambda run: (run.target.experiment.quantization.mode, *_post_training_settings(run)),
     code=(
@@ -303,6 +324,9 @@ CONVERT = Stage(
     ),
     versions=packages("tensorflow", "tf_keras", "ai-edge-litert", "numpy"),
     execute=_convert,
-    takes_if=lambda target: {QAT_WEIGHTS: "convert"} if is_qat(target) else {},
+    takes_if=lambda target: {
+        **trained_model(target),
+        **({QAT_WEIGHTS: "convert"} if is_qat(target) else {}),
+    },
     summary=lambda r: f"int8 .tflite of {r['bytes']:,} bytes",
 )

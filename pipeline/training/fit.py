@@ -22,6 +22,7 @@ from pipeline.errors import ModelError
 from pipeline.spec import AugmentationSpec, TrainingSpec
 from pipeline.training.augmentation import augment
 from pipeline.training.checkpoint import Checkpoint, TrainingState
+from pipeline.training.constraints import Constraints, kernels
 from pipeline.training.evaluation import Evaluator, losses_and_right, network_task
 from pipeline.training.history import CurvePoint, EpochMetrics, TrainingProgress
 from pipeline.training.schedule import learning_rate_at
@@ -32,7 +33,6 @@ from pipeline.training.twin import twin
 _CURVE_SHARE = 5  # one in so many training images is in the curves' training accuracy
 # Streams of the seed; no two uses of it draw the same numbers.
 _SPLIT, _ORDER, _CURVE = 1, 2, 3
-_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 Indices = npt.NDArray[np.int64]
 
@@ -54,6 +54,7 @@ def fit(
     augmentation: AugmentationSpec | None = None,
     checkpoint: Checkpoint | None = None,
     events: Path | None = None,
+    constraints: Constraints | None = None,
 ) -> Fitted:
     """Moves the weights of a network whose outputs are class probabilities or its input again.
 
@@ -62,11 +63,19 @@ def fit(
         augmentation: of training batches; None leaves images as they are.
         checkpoint: where the training goes on if it was ended before, and what is kept up.
         events: folder for TensorBoard's scalars of every epoch.
+        constraints: what holds for the weights, and what is minimised instead of the loss.
 
     Raises:
         ModelError: the outputs are neither, or the loss is no longer a number.
     """
-    loop = _Loop(network, training, dataset, augmentation or AugmentationSpec(), events)
+    loop = _Loop(
+        network,
+        training,
+        dataset,
+        augmentation or AugmentationSpec(),
+        events,
+        constraints or Constraints(),
+    )
     loop.restore(None if checkpoint is None else checkpoint.load())
     saved = time.monotonic()
     while not loop.is_over:
@@ -87,9 +96,11 @@ class _Loop:
         dataset: Dataset,
         augmentation: AugmentationSpec,
         events: Path | None,
+        constraints: Constraints,
     ) -> None:
         tf = tensorflow()
         self._network, self._training, self._dataset = network, training, dataset
+        self._constraints = constraints
         self._update = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._trained = _as_trained(network, training, self._update)
         self._train, self._validation = _split(dataset, training)
@@ -98,7 +109,13 @@ class _Loop:
         self._optimizer.build(self._trained.trainable_variables)
         self._task = network_task(network, dataset)
         self._step = _step(
-            self._trained, self._optimizer, training, augmentation, self._update, self._task
+            self._trained,
+            self._optimizer,
+            training,
+            augmentation,
+            self._update,
+            self._task,
+            constraints,
         )
         self._evaluator = Evaluator(self._trained, dataset.scaling, self._task)
         self._state = TrainingState([], [])
@@ -140,6 +157,9 @@ class _Loop:
         state.loss_sum += float(loss)
         state.right += int(right)
         state.update += 1
+        if self._constraints.after_update is not None:
+            total = self._batches * training.epochs
+            self._constraints.after_update(kernels(self._trained), state.update, total)
         samples = batch * training.batch_size + len(chosen)
         mean = state.loss_sum / samples
         has_classes = self._task is Task.CLASSIFICATION
@@ -249,11 +269,12 @@ def _step(
     augmentation: AugmentationSpec,
     update: Any,
     task: Task,
+    constraints: Constraints,
 ) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """(images, labels, learning rate) -> loss summed over the batch, and how many were right."""
     tf = tensorflow()
     variables = network.trainable_variables
-    decayed = [v for v in variables if v.name.rsplit("/", 1)[-1].split(":")[0] in _KERNELS]
+    decayed = kernels(network)
 
     def step(images: Any, labels: Any, rate: Any) -> tuple[Any, Any]:
         images = augment(images, augmentation, training.seed, update)
@@ -261,14 +282,20 @@ def _step(
             outputs = network(images, training=True)
             losses, right = losses_and_right(task, outputs, images, labels)
             reduce = tf.reduce_sum if training.loss_reduction == "sum" else tf.reduce_mean
-            objective = reduce(losses) + sum(network.losses)
+            minimised = losses
+            if constraints.objective is not None:
+                minimised = constraints.objective(images, outputs, losses)
+            objective = reduce(minimised) + sum(network.losses)
             if training.l2 > 0:
                 objective += training.l2 * sum(tf.reduce_sum(v * v) for v in decayed)
         gradients = tape.gradient(objective, variables)
         if training.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, training.clip_norm)
         optimizer.learning_rate.assign(rate)
+        before = [tf.identity(kernel) for kernel in decayed] if constraints.keeps_some else []
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        for kernel, old in zip(decayed, before, strict=False):
+            constraints.keep(kernel, old)
         update.assign_add(1)
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.int64))
 

@@ -6,7 +6,6 @@ Inference", arXiv:1712.05877, as TensorFlow Model Optimization (tfmot) implement
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import re
 import warnings
@@ -24,6 +23,7 @@ from pipeline.training.architecture import load_keras_model
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.fit import fit
 from pipeline.training.history import TrainingHistory, TrainingProgress
+from pipeline.training.schedule import trained_on
 from pipeline.training.tensorflow_setup import tensorflow
 from pipeline.training.train import history_of, seeded_keras
 
@@ -72,21 +72,8 @@ def quantize_aware(
 
 
 def qat_schedule(training: TrainingSpec, quantization: QuantizationSpec) -> TrainingSpec:
-    """How the model is trained on: as it was trained, but for epochs and learning rate.
-
-    All its layers are trained, without warm-up, dropout and early stopping.
-    """
-    return dataclasses.replace(
-        training,
-        epochs=quantization.qat_epochs,
-        learning_rate=quantization.qat_learning_rate,
-        warmup_epochs=0,
-        dropout=0.0,
-        patience=0,
-        start_from=None,
-        freeze_until=None,
-        tensorboard=False,
-    )
+    """See `pipeline.training.schedule.trained_on`."""
+    return trained_on(training, quantization.qat_epochs, quantization.qat_learning_rate)
 
 
 def with_simulated_int8(keras_file: Path, weights_file: Path) -> Any:

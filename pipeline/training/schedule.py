@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from pipeline.spec import TrainingSpec
@@ -26,3 +27,21 @@ def learning_rate_at(training: TrainingSpec, update: int, updates_per_epoch: int
         total = training.epochs * updates_per_epoch - warmup
         return training.learning_rate * 0.5 * (1 + math.cos(math.pi * update / total))
     return training.learning_rate
+
+
+def trained_on(training: TrainingSpec, epochs: int, learning_rate: float) -> TrainingSpec:
+    """How a trained model is trained on: as it was trained, but for epochs and learning rate.
+
+    All its layers are trained, without warm-up, dropout and early stopping.
+    """
+    return dataclasses.replace(
+        training,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        warmup_epochs=0,
+        dropout=0.0,
+        patience=0,
+        start_from=None,
+        freeze_until=None,
+        tensorboard=False,
+    )

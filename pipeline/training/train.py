@@ -82,7 +82,7 @@ def train(
         if training.freeze_until is not None:
             network.trainable = True
     history = history_of(fitted, network, dataset)
-    _save(network, path)
+    save_network(network, path)
     return TrainedModel(path, history)
 
 
@@ -114,7 +114,7 @@ def history_of(fitted: Fitted, network: Any, dataset: Dataset) -> TrainingHistor
     )
 
 
-def _save(network: Any, path: Path) -> None:
+def save_network(network: Any, path: Path) -> None:
     """Writes the .keras file, whole or not at all, with nothing in it but the model."""
     with tempfile.TemporaryDirectory(prefix="mcu-pipeline-train-") as folder:
         saved = Path(folder) / "model.keras"

@@ -1,0 +1,96 @@
+"""Compression techniques, one module each. Importing a module registers its technique.
+
+Nothing here imports TensorFlow until a technique is applied.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pipeline.spec.rules import LEARNING_RATE, integer
+
+if TYPE_CHECKING:
+    from pipeline.data import Dataset
+    from pipeline.training.constraints import Constraints
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What the settings of every technique have: how the changed network is trained on.
+
+    Attributes:
+        epochs: 0 leaves the changed weights as they are.
+        learning_rate: of these epochs; the rest is as [training] says.
+    """
+
+    epochs: Annotated[int, integer(0, 100_000)] = 2
+    learning_rate: Annotated[float, LEARNING_RATE] = 0.001
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a technique makes of a network.
+
+    Attributes:
+        network: tf_keras model; it may be the given one with other weights.
+        layers: what was done to each layer, as rows of plain values; each has "layer", its name.
+        skipped: name of a layer with weights -> why the technique does not apply to it.
+        constraints: what holds while the network is trained on.
+        facts: of the network as a whole, plain values.
+        measure: of the network once it is trained on, more rows like `layers`, merged into those
+            by name.
+    """
+
+    network: Any
+    layers: tuple[Mapping[str, Any], ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    constraints: Constraints | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    measure: Callable[[Any], tuple[Mapping[str, Any], ...]] = lambda network: ()
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A way to make a trained network smaller.
+
+    Attributes:
+        name: in [[compression]] technique.
+        summary: one line for listings.
+        settings: frozen dataclass, derived from `FineTuning`, whose fields have rules as the
+            sections of a spec do.
+        apply: (instance of `settings`, trained network, data set) -> Change. Raises ModelError
+            where it applies to no layer.
+    """
+
+    name: str
+    summary: str
+    settings: type[Any]
+    apply: Callable[[Any, Any, Dataset], Change]
+
+
+_techniques: dict[str, Technique] = {}
+
+
+def register(technique: Technique) -> None:
+    """Makes a technique known. Raises ValueError where its name is registered already."""
+    if technique.name in _techniques:
+        raise ValueError(f"technique {technique.name} is registered twice")
+    _techniques[technique.name] = technique
+
+
+@functools.cache
+def techniques() -> Mapping[str, Technique]:
+    """All techniques by name, in alphabetical order."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(_techniques.items()))
+
+
+def technique_of(settings: Any) -> Technique:
+    """The technique that these settings are of."""
+    return next(t for t in techniques().values() if t.settings is type(settings))
