@@ -8,15 +8,17 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pipeline.spec.rules import LEARNING_RATE, integer
 
 if TYPE_CHECKING:
     from pipeline.data import Dataset
     from pipeline.training.constraints import Constraints
+
+Rows: TypeAlias = tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,18 @@ class Change:
         network: tf_keras model; it may be the given one with other weights.
         layers: what was done to each layer, as rows of plain values; each has "layer", its name.
         skipped: name of a layer with weights -> why the technique does not apply to it.
-        constraints: what holds while the network is trained on.
+        constraints: what holds while the network is trained on, besides the technique's `keeps`.
         facts: of the network as a whole, plain values.
         measure: of the network once it is trained on, more rows like `layers`, merged into those
-            by name.
+            by name, and more facts.
     """
 
     network: Any
-    layers: tuple[Mapping[str, Any], ...] = ()
+    layers: Rows = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     constraints: Constraints | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    measure: Callable[[Any], tuple[Mapping[str, Any], ...]] = lambda network: ()
+    measure: Callable[[Any], tuple[Rows, Mapping[str, Any]]] = lambda network: ((), {})
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,17 @@ class Technique:
             sections of a spec do.
         apply: (instance of `settings`, trained network, data set) -> Change. Raises ModelError
             where it applies to no layer.
+        keeps: what all later training must keep of its weights, quantization-aware training too:
+            zeros at zero, equal weights of a kernel equal.
+        files: settings that name a run folder or a .keras file.
     """
 
     name: str
     summary: str
     settings: type[Any]
     apply: Callable[[Any, Any, Dataset], Change]
+    keeps: tuple[Literal["zeros", "ties"], ...] = ()
+    files: tuple[str, ...] = ()
 
 
 _techniques: dict[str, Technique] = {}
@@ -94,3 +101,20 @@ def techniques() -> Mapping[str, Technique]:
 def technique_of(settings: Any) -> Technique:
     """The technique that these settings are of."""
     return next(t for t in techniques().values() if t.settings is type(settings))
+
+
+def kept_constraints(applied: Iterable[FineTuning], now: Constraints | None = None) -> Constraints:
+    """What training must keep to after these techniques.
+
+    Args:
+        now: what else holds in this training.
+    """
+    from pipeline.training.constraints import Constraints
+
+    keeps = {what for settings in applied for what in technique_of(settings).keeps}
+    now = now or Constraints()
+    return replace(
+        now,
+        keeps_zeros=now.keeps_zeros or "zeros" in keeps,
+        keeps_ties=now.keeps_ties or "ties" in keeps,
+    )

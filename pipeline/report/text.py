@@ -103,12 +103,18 @@ def _compression_rows(report: Report) -> list[tuple[str, str | None]]:
     score = _percent if report.reconstruction_error is None else error_text
     for place, step in enumerate(report.compression, 1):
         facts = [f"{step.parameters_before:,} -> {step.parameters:,} parameters"]
-        facts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in step.facts.items()]
+        facts += [_fact(name, value) for name, value in step.facts.items()]
         facts.append(f"{score(step.untuned)} at once, {score(step.tuned)} trained on")
         if step.skipped:
             facts.append(f"left as they are: {', '.join(step.skipped)}")
         rows.append((f"compression {place}: {step.technique}", "; ".join(facts)))
     return rows
+
+
+def _fact(name: str, value: float) -> str:
+    return (
+        f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name} {value:.4g}"
+    )
 
 
 def _percent(share: float) -> str:

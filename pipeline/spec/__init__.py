@@ -9,10 +9,9 @@ import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_origin, get_type_hints
 
 from pipeline.aot.goal import Optimize
-from pipeline.compress import FineTuning, technique_of, techniques
 from pipeline.errors import SpecError
 from pipeline.spec.near_miss import suggestion
 from pipeline.spec.own_files import data_file, located, model_file, start_file
@@ -32,6 +31,9 @@ from pipeline.spec.rules import (
     number,
 )
 from pipeline.spec.toml_text import KeyPath, key_lines, toml_table, toml_value
+
+if TYPE_CHECKING:  # its settings have rules, which are of this package
+    from pipeline.compress import FineTuning
 
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 Decay: TypeAlias = Literal["none", "step", "cosine"]
@@ -317,6 +319,8 @@ def _section(
 
 def _compression(document: _Document) -> tuple[FineTuning, ...]:
     """The settings in the [[compression]] tables."""
+    from pipeline.compress import techniques
+
     tables = document.values.get("compression", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise document.error(("compression",), "[[compression]] must be a table for each technique")
@@ -338,7 +342,11 @@ def _compression(document: _Document) -> tuple[FineTuning, ...]:
                 suggestion(str(name), techniques()),
             )
         title = f"[[compression]] {name}:"
-        settings.append(_section(document, keys, title, techniques()[name].settings, values))
+        given = _section(document, keys, title, techniques()[name].settings, values)
+        folder = document.path.absolute().parent
+        files = techniques()[name].files
+        absolute = {key: os.path.normpath(folder / getattr(given, key)) for key in files}
+        settings.append(dataclasses.replace(given, **absolute))
     return tuple(settings)
 
 
@@ -402,6 +410,14 @@ def _check_files(document: _Document, spec: ExperimentSpec) -> None:
         raise document.error(
             ("training", "start_from"), f"[training] there is no model {start_file(start)}"
         )
+    from pipeline.compress import technique_of
+
+    for index, settings in enumerate(spec.compression):
+        for key in technique_of(settings).files:
+            path = start_file(getattr(settings, key))
+            if not path.is_file():
+                keys = ("compression", str(index), key)
+                raise document.error(keys, f"[[compression]] there is no model {path}")
     if own is not None and own.function is None and spec.model.parameters:
         raise document.error(("model", "parameters"), "[model] a saved model takes no parameters")
 
@@ -500,6 +516,8 @@ def with_overrides(
 
 def dump_spec(spec: ExperimentSpec) -> str:
     """The spec with every default written out: `parse_spec` of it gives an equal spec."""
+    from pipeline.compress import technique_of
+
     blocks = [f"name = {toml_value(spec.name)}"]
     for title in _SECTIONS:
         section = dataclasses.asdict(getattr(spec, title))

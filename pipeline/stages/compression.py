@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.compress import kept_constraints, technique_of
 from pipeline.spec import MAX_TECHNIQUES
+from pipeline.spec.own_files import content_hash, start_file
 from pipeline.stages.run import Run, Stage
 from pipeline.stages.training import (
     COMPRESSED_MODEL,
@@ -36,6 +39,7 @@ def _compress(run: Run, place: int) -> Mapping[str, Any]:
         shown(run),
         spec.augmentation,
         checkpoint,
+        spec.compression[: place - 1],
     )
     run.folder.write_json(FACTS.format(place), compressed.to_json())
     checkpoint.remove()
@@ -56,8 +60,13 @@ def _settings(run: Run, place: int) -> tuple[Any, ...]:
 
     spec = run.target.experiment
     settings = spec.compression[place - 1]
+    hashes: dict[str, Any] = {
+        name: content_hash(start_file(getattr(settings, name)))
+        for name in technique_of(settings).files
+    }
     return (
-        settings,
+        dataclasses.replace(settings, **hashes),
+        kept_constraints(spec.compression[: place - 1]),
         data_settings(run.target),
         trained_on(spec.training, settings.epochs, settings.learning_rate),
         spec.augmentation,

@@ -11,12 +11,13 @@ from typing import Any
 
 from pipeline.stages.run import Run, Stage
 from pipeline.stages.training import (
-    KERAS_MODEL,
     READING,
     data_settings,
     is_qat,
     load_data,
     packages,
+    trained_file,
+    trained_model,
 )
 from pipeline.target import MODEL, Target
 
@@ -53,7 +54,7 @@ def _examine(run: Run) -> Mapping[str, Any]:
             pictures[str(image)] = base64.b64encode(content).decode()
         if _has_float_twin(target):
             images = dataset.scaling.apply(dataset.test_images[:_IMAGES])
-            float_model = convert_float(run.folder.file(KERAS_MODEL), dataset.image_shape).content
+            float_model = convert_float(trained_file(run), dataset.image_shape).content
     layers = examine_layers(run.read(MODEL), float_model, images)
     compared = any(layer.output_sqnr_db is not None for layer in layers)
     examination = {
@@ -99,6 +100,6 @@ EXAMINE = Stage(
         "ai-edge-litert", "numpy", "pillow", "tensorflow", "tf_keras", "tflite_micro"
     ),
     execute=_examine,
-    takes_if=lambda target: {KERAS_MODEL: "train"} if _has_float_twin(target) else {},
+    takes_if=lambda target: trained_model(target) if _has_float_twin(target) else {},
     summary=_summary,
 )

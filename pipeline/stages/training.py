@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.compress import kept_constraints
 from pipeline.spec import DataSpec, TrainingSpec
 from pipeline.spec.own_files import RUN_MODEL, content_hash, identity, model_file, start_file
 from pipeline.stages.run import Run, Stage
@@ -251,6 +252,7 @@ def _quantize_aware(run: Run) -> Mapping[str, Any]:
         shown(run),
         spec.augmentation,
         checkpoint,
+        kept_constraints(spec.compression),
     )
     run.folder.write_json(QAT_HISTORY, history.to_json())
     checkpoint.remove()
@@ -268,6 +270,7 @@ def _quantize_aware_settings(run: Run) -> tuple[Any, ...]:
         data_settings(run.target),
         qat_schedule(spec.training, spec.quantization),
         spec.augmentation,
+        *((kept_constraints(spec.compression),) if spec.compression else ()),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.compress import Change, FineTuning, technique_of
+from pipeline.compress import FineTuning, Rows, kept_constraints, technique_of
 from pipeline.data import Dataset
 from pipeline.spec import AugmentationSpec, TrainingSpec
 from pipeline.training.architecture import load_keras_model
@@ -38,7 +38,7 @@ class CompressedModel:
     parameters: int
     untuned: float | None
     history: TrainingHistory
-    layers: tuple[Mapping[str, Any], ...]
+    layers: Rows
     skipped: Mapping[str, str]
     facts: Mapping[str, Any]
 
@@ -56,6 +56,7 @@ def compress(
     progress: Callable[[TrainingProgress], None] | None = None,
     augmentation: AugmentationSpec | None = None,
     checkpoint: Checkpoint | None = None,
+    earlier: Sequence[FineTuning] = (),
 ) -> CompressedModel:
     """Compresses a .keras file's model into another .keras file.
 
@@ -66,6 +67,8 @@ def compress(
         settings: of a registered technique.
         training: see `pipeline.training.schedule.trained_on`.
         progress, augmentation, checkpoint: see `pipeline.training.fit.fit`.
+        earlier: settings of the techniques that were applied before; zeros and shared values
+            that they left are kept.
 
     Raises:
         ModelError: the technique applies to no layer, the file is no Keras model, or the loss is no
@@ -87,9 +90,10 @@ def compress(
             progress,
             augmentation,
             checkpoint,
-            constraints=change.constraints,
+            constraints=kept_constraints((*earlier, settings), change.constraints),
         )
     history = history_of(fitted, change.network, dataset)
+    rows, facts = change.measure(change.network)
     save_network(change.network, path)
     return CompressedModel(
         technique.name,
@@ -98,15 +102,15 @@ def compress(
         history.parameters,
         untuned.reconstruction_error if untuned.accuracy is None else untuned.accuracy,
         history,
-        _measured(change),
+        _merged(change.layers, rows),
         change.skipped,
-        change.facts,
+        {**change.facts, **facts},
     )
 
 
-def _measured(change: Change) -> tuple[Mapping[str, Any], ...]:
-    """The layers' rows with what is measured after the further training."""
-    measured = {row["layer"]: row for row in change.measure(change.network)}
-    given = {row["layer"] for row in change.layers}
-    others = [row for name, row in measured.items() if name not in given]
-    return (*({**row, **measured.get(row["layer"], {})} for row in change.layers), *others)
+def _merged(given: Rows, measured: Rows) -> Rows:
+    """A row for every layer that is in one of the two."""
+    found = {row["layer"]: row for row in measured}
+    names = {row["layer"] for row in given}
+    others = (row for row in measured if row["layer"] not in names)
+    return (*({**row, **found.get(row["layer"], {})} for row in given), *others)

@@ -21,6 +21,7 @@ from pipeline.spec import AugmentationSpec, QuantizationSpec, TrainingSpec
 from pipeline.store import write_if_changed
 from pipeline.training.architecture import load_keras_model
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.constraints import Constraints
 from pipeline.training.fit import fit
 from pipeline.training.history import TrainingHistory, TrainingProgress
 from pipeline.training.schedule import trained_on
@@ -43,6 +44,7 @@ def quantize_aware(
     progress: Callable[[TrainingProgress], None] | None = None,
     augmentation: AugmentationSpec | None = None,
     checkpoint: Checkpoint | None = None,
+    constraints: Constraints | None = None,
 ) -> TrainingHistory:
     """Trains a .keras file's model on; saves its weights, for `with_simulated_int8`.
 
@@ -51,6 +53,7 @@ def quantize_aware(
     Args:
         training, quantization: see `qat_schedule`.
         weights_file: .npz that appears when it is whole.
+        constraints: what compression has left in the weights and must be kept.
 
     Returns:
         The further epochs; `parameters` counts the value ranges too, accuracy or error are those
@@ -63,7 +66,9 @@ def quantize_aware(
     network = _annotated(load_keras_model(keras_file, "qat"))
     _start_ranges(network, dataset)
     schedule = qat_schedule(training, quantization)
-    fitted = fit(network, schedule, dataset, progress, augmentation, checkpoint)
+    fitted = fit(
+        network, schedule, dataset, progress, augmentation, checkpoint, constraints=constraints
+    )
     weights = network.get_weights()
     archive = io.BytesIO()
     np.savez(archive, *weights, allow_pickle=False)
