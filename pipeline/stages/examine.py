@@ -73,7 +73,7 @@ def _examine(run: Run) -> Mapping[str, Any]:
 
 def _summary(result: Mapping[str, Any]) -> str:
     lowest, pictures = result["lowest_sqnr_db"], result["pictures"]
-    against = "" if lowest is None else f", {lowest:.1f} dB or more against float"
+    against = "" if lowest is None else f", {lowest:.1f} dB or more over quantization noise"
     shown = "" if not pictures else f"; {pictures} misclassified images"
     return f"{result['layers']} operators{against}{shown}"
 
