@@ -27,7 +27,7 @@ _IMAGES = 32
 
 
 def _has_float_twin(target: Target) -> bool:
-    """Not where weights were trained on after the Keras model was saved."""
+    """Not where quantization-aware training moved the weights of the Keras model."""
     return target.spec is not None and not is_qat(target)
 
 

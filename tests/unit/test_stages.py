@@ -108,3 +108,17 @@ def test_test_images_are_those_of_the_benchmark(run: Run, monkeypatch: pytest.Mo
     assert [x.tobytes() for (x,) in vectors] == [images[:1].tobytes(), images[1:2].tobytes()]
     with pytest.raises(UsageError, match=r"N in test:N must be 1 to \d+$"):
         stages.validation_inputs(run, "test:1000000")
+
+
+@pytest.mark.parametrize(
+    "more", ["", '[[compression]]\ntechnique = "prune_channels"\nratio = 0.5\n'], ids=len
+)
+def test_what_is_compared_with_the_int8_model_is_what_was_converted(
+    more: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(SPEC + more)
+    target = target_of_spec(path, Overrides())
+    converted = stages.CONVERT.taken(target)
+    assert stages.EXAMINE.taken(target) == {MODEL: "convert", **converted}
+    assert len(converted) == 1
