@@ -41,15 +41,10 @@ class Line:
 
 
 @dataclass(frozen=True)
-class LineChart:
-    """Series over epochs or updates; the plotted area lies between (left, top) and (right,
-    bottom).
+class Axes:
+    """A drawing of `width` by `height` whose plotted area lies between (left, top) and (right,
+    bottom)."""
 
-    Attributes:
-        boundary: x of the line between two phases of the training, None where there is one phase.
-    """
-
-    title: str
     width: int
     height: int
     left: float
@@ -58,6 +53,17 @@ class LineChart:
     bottom: float
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class LineChart(Axes):
+    """Series over epochs or updates.
+
+    Attributes:
+        boundary: x of the line between two phases of the training, None where there is one phase.
+    """
+
+    title: str
     lines: tuple[Line, ...]
     boundary: float | None
     x_title: str
@@ -77,7 +83,7 @@ class BufferBox:
 
 
 @dataclass(frozen=True)
-class ArenaChart:
+class ArenaChart(Axes):
     """Who has which bytes of the arena in which step; offset 0 is at the bottom.
 
     Attributes:
@@ -85,14 +91,6 @@ class ArenaChart:
         peak_step: that step.
     """
 
-    width: int
-    height: int
-    left: float
-    top: float
-    right: float
-    bottom: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     boxes: tuple[BufferBox, ...]
     peak_bytes: int
     peak_step: int

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.report.charts import Tick, nice_ticks
+from pipeline.report.charts import Axes, Tick, nice_ticks
 
 _LOG_FROM = 20  # largest over smallest cost: beyond that the axis is logarithmic
 _MOST_LOG_TICKS = 7
@@ -43,18 +43,10 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Scatter:
-    """Like `LineChart`; `front` is the SVG path of the Pareto front."""
+class Scatter(Axes):
+    """Runs by cost and accuracy; `front` is the SVG path of the Pareto front."""
 
     title: str
-    width: int
-    height: int
-    left: float
-    top: float
-    right: float
-    bottom: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...]
     front: str
     x_title: str
