@@ -22,6 +22,7 @@ from benchmarks.results import (
     short,
     table,
 )
+from pipeline.boards import board
 from pipeline.store import write_if_changed
 
 PAGES = (FOLDER.parent / "docs" / "benchmarks.md", FOLDER.parent / "README.md")
@@ -66,6 +67,20 @@ def esp_nn_table(results: Sequence[Result]) -> str:
     return _markdown(["model", "M instructions, ESP-NN -> aot", "ratio"], rows)
 
 
+def milliseconds_table(results: Sequence[Result], board_id: str) -> str:
+    """Our estimate for the board beside what was measured of TFLM with ESP-NN on one."""
+    ours = [row for row in results if (row.board, row.optimize) == (board_id, _OPTIMIZE)]
+    measured = read_baseline(board_id)
+    rows = []
+    for row in ours:
+        counts = [short(name, getattr(row, name)) for name in ("instructions", "estimated_cycles")]
+        milliseconds = f"{board(board_id).estimated_ms(row.estimated_cycles):.3g}"
+        theirs = measured.get(row.model, {}).get("measured_ms")
+        rows.append([row.model, *counts, milliseconds, "-" if theirs is None else str(theirs)])
+    columns = ["model", "M instructions", "M cycles", "aot, estimated ms"]
+    return _markdown([*columns, "TFLM with ESP-NN, measured ms"], rows)
+
+
 def sections() -> dict[str, str]:
     """Name between the markers -> text."""
     results, layers = read_results(RESULTS), read_layers()
@@ -73,6 +88,7 @@ def sections() -> dict[str, str]:
         "benchmarks": networks_table(shown_results(results)),
         "esp-nn": esp_nn_table(results),
         **{f"layers {b}": _markdown(*layer_table(layers, b)) for b in LAYER_BOARDS},
+        **{f"milliseconds {b}": milliseconds_table(results, b) for b in LAYER_BOARDS},
     }
 
 

@@ -30,9 +30,10 @@ class BenchmarkResult:
         clocks: the counter beside other clocks; None where no window was asked for.
         arena_bytes: activations, inputs, outputs and scratch, as the device says; None where no
             device says it.
-        estimated_cycles: core cycles by published instruction timings, zero wait states; None
-            where there is no model of the core or the instrument cannot be had.
+        estimated_cycles: by the method of the board's [estimate]; None where it states none or the
+            instrument cannot be had.
         estimated_ms: of the real board, as its [estimate] says; likewise.
+        missed_lines: of the flash cache in that; None where no cache is modelled, too.
         step_cycles: estimated cycles of every step; likewise.
     """
 
@@ -43,6 +44,7 @@ class BenchmarkResult:
     arena_bytes: int | None
     estimated_cycles: int | None = None
     estimated_ms: float | None = None
+    missed_lines: int | None = None
     step_cycles: tuple[int, ...] | None = None
     clocks: ClockCheck | None = None
 

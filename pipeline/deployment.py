@@ -298,6 +298,7 @@ def _with_estimate(
         timed,
         estimated_cycles=execution.cycles,
         estimated_ms=board.estimated_ms(execution.cycles),
+        missed_lines=execution.missed_lines,
         step_cycles=execution.step_cycles,
     )
 

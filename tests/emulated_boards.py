@@ -35,7 +35,7 @@ def _parameter(board_id: str) -> Any:
 
 
 EMULATED = [_parameter(b.id) for b in boards() if b.kind == "emulated"]
-# Those without kernels or instruments of their own core.
+# Those without SIMD.
 SCALAR = [_parameter(b.id) for b in boards() if b.kind == "emulated" and b.core != "cortex-m4f"]
 
 

@@ -77,18 +77,64 @@ class SerialPort:
 
 
 @dataclass(frozen=True)
+class CoreTimings:
+    """Cycles at zero wait states by published instruction timings.
+
+    Attributes:
+        core: whose timings they are.
+        factor: milliseconds on the board / (these cycles / clock).
+    """
+
+    core: InstructionTimings
+    factor: float
+
+
+@dataclass(frozen=True)
+class FlashCache:
+    """A cache of instructions and constants in external flash, least recently used line replaced.
+
+    Attributes:
+        size_bytes: of one processor's cache, a multiple of `ways * line_bytes`.
+        ways: lines that a set holds.
+        line_bytes: what a miss brings in.
+        cycles_per_miss: of the processor.
+    """
+
+    size_bytes: int
+    ways: int
+    line_bytes: int
+    cycles_per_miss: float
+
+
+@dataclass(frozen=True)
+class InstructionCosts:
+    """Cycles of a processor with its flash, fitted to measurements.
+
+    Attributes:
+        cycles_per_instruction: without the misses of `cache`.
+        cache: whose misses are counted; None where the cycles per instruction have them in.
+    """
+
+    cycles_per_instruction: float
+    cache: FlashCache | None
+
+    def cycles(self, instructions: int, missed_lines: int) -> int:
+        """To the nearest one."""
+        missing = 0.0 if self.cache is None else self.cache.cycles_per_miss * missed_lines
+        return round(self.cycles_per_instruction * instructions + missing)
+
+
+@dataclass(frozen=True)
 class Estimate:
     """How the latency of the real board is estimated from emulated execution.
 
     Attributes:
-        timings: the core whose published instruction timings are applied.
-        factor: milliseconds on the board / (core cycles at zero wait states / clock).
-        error_percent: either way, of the measurements the factor comes from.
+        method: what the cycles come from.
+        error_percent: either way.
         basis: what it was calibrated on, and what it does not cover, for people.
     """
 
-    timings: InstructionTimings
-    factor: float
+    method: CoreTimings | InstructionCosts
     error_percent: float
     basis: str
 
@@ -139,10 +185,12 @@ class Board:
     estimate: Estimate | None
 
     def estimated_ms(self, cycles: int | None) -> float | None:
-        """Latency from core cycles at zero wait states; None where there is no estimate."""
+        """Latency from the cycles of the estimate's method; None where there is no estimate."""
         if cycles is None or self.estimate is None or self.clock_mhz is None:
             return None
-        return round(cycles / (self.clock_mhz * 1000) * self.estimate.factor, 3)
+        method = self.estimate.method
+        factor = method.factor if isinstance(method, CoreTimings) else 1
+        return round(cycles / (self.clock_mhz * 1000) * factor, 3)
 
     @property
     def runtime_ids(self) -> tuple[str, ...]:
@@ -238,14 +286,33 @@ def _parse_serial(values: Mapping[str, Any], where: str) -> SerialPort:
 
 def _parse_estimate(values: Mapping[str, Any], where: str) -> Estimate:
     table = _Table(values, where)
+    method: CoreTimings | InstructionCosts
+    if "timings" in values:
+        method = CoreTimings(
+            table.choice("timings", get_args(InstructionTimings)),
+            table.positive("factor", (int, float)),
+        )
+    else:
+        cache = table.take("cache", dict, required=False)
+        method = InstructionCosts(
+            table.positive("cycles_per_instruction", (int, float)),
+            None if cache is None else _parse_cache(cache, f"{where[:-1]}.cache]"),
+        )
     estimate = Estimate(
-        table.choice("timings", get_args(InstructionTimings)),
-        table.positive("factor", (int, float)),
-        table.positive("error_percent", (int, float)),
-        table.take("basis", str),
+        method, table.positive("error_percent", (int, float)), table.take("basis", str)
     )
     table.end()
     return estimate
+
+
+def _parse_cache(values: Mapping[str, Any], where: str) -> FlashCache:
+    table = _Table(values, where)
+    size, ways, line = (table.positive(key, int) for key in ("size_bytes", "ways", "line_bytes"))
+    cycles = table.positive("cycles_per_miss", (int, float))
+    table.end()
+    if size % (ways * line):
+        raise PipelineError(f"{where}: size_bytes = {size} is no multiple of {ways} x {line} bytes")
+    return FlashCache(size, ways, line, cycles)
 
 
 def parse_board(text: str, board_id: str) -> Board:

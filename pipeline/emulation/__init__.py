@@ -1,4 +1,5 @@
-"""An instrument inside QEMU: exact instructions and estimated core cycles of one inference.
+"""An instrument inside QEMU: exact instructions, missed flash lines and estimated cycles of one
+inference.
 
 It is a plugin of QEMU's (plugin.c), built with the host's compiler on first use.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.boards import Board
+from pipeline.boards import Board, CoreTimings, InstructionCosts
 from pipeline.data import user_cache_folder
 from pipeline.device import Device, ProcessLink, TimeLimits
 from pipeline.errors import DeviceError, ToolError
@@ -27,6 +28,10 @@ _COMPILE_LIMIT_S = 60
 _MARKER = "benchmark_counter"
 # Some 50 million instructions a second, a sixth of what QEMU does without the plugin.
 _LIMITS = TimeLimits(inference_s=300.0)
+# Inferences that fill the cache before the one that counts.
+_WARMUPS = 1
+# What Espressif's linker scripts put into flash, less the functions that ask for RAM.
+_IN_FLASH = (".text", ".rodata")
 
 
 @dataclass(frozen=True)
@@ -38,19 +43,22 @@ class Execution:
 
     Attributes:
         instructions: exact.
-        cycles: by the core's published instruction timings, zero wait states.
-        step_instructions: of every step of a second inference, through the step hook.
+        cycles: by the method of the board's estimate.
+        missed_lines: of the flash cache that an inference before has filled; None where the
+            method has no cache.
+        step_instructions: of every step of another inference, through the step hook.
         step_cycles: likewise.
     """
 
     instructions: int
     cycles: int
+    missed_lines: int | None
     step_instructions: tuple[int, ...]
     step_cycles: tuple[int, ...]
 
 
 def count_execution(board: Board, elf: Path, model_sha256: str, data: bytes) -> Execution | None:
-    """Runs two inferences under the instrument.
+    """Runs three inferences under the instrument.
 
     Args:
         board: emulated; one that states no [estimate] gives None.
@@ -68,17 +76,29 @@ def count_execution(board: Board, elf: Path, model_sha256: str, data: bytes) -> 
         # QEMU reads a comma as the end of a value; neither path has one by our doing.
         output = Path(folder) / "marks"
         marker = symbol_address(elf, _MARKER)
-        plugin = f"file={library},marker={marker:#x},output={output},core={board.estimate.timings}"
+        method = board.estimate.method
+        plugin = f"file={library},marker={marker:#x},output={output}{_counted(method, elf)}"
         command = [*board.emulator.arguments(elf.resolve()), "-plugin", plugin]
         try:
             with Device(ProcessLink(command), model_sha256=model_sha256, limits=_LIMITS) as device:
                 device.write_input(data)
-                device.run(0, 1)
+                device.run(_WARMUPS, 1)
                 steps = len(device.profile())
         except (DeviceError, ToolError):
             # The same image ran without the plugin: this QEMU was built without plugins.
             return None
-        return _execution(output.read_text(encoding="ascii"), steps)
+        return _execution(output.read_text(encoding="ascii"), steps, method)
+
+
+def _counted(method: CoreTimings | InstructionCosts, elf: Path) -> str:
+    """The plugin's argument for what it is to count beside instructions, after a comma."""
+    if isinstance(method, CoreTimings):
+        return f",core={method.core}"
+    if method.cache is None:
+        return ""
+    first, end = flash_range(elf)
+    cache = method.cache
+    return f",cache={first:#x}:{end:#x}:{cache.size_bytes}:{cache.ways}:{cache.line_bytes}"
 
 
 def plugin_library(cache: Path) -> Path | None:
@@ -127,15 +147,50 @@ def symbol_address(elf: Path, name: str) -> int:
     return address & ~1
 
 
-def _execution(marks: str, steps: int) -> Execution:
-    """Marks: two of the inference, then one where the steps begin and two after every step."""
+def flash_range(elf: Path) -> tuple[int, int]:
+    """First address and end of what an ESP32 would hold in flash and read through its cache."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as stream:
+        sections = [s.header for s in ELFFile(stream).iter_sections() if s.name in _IN_FLASH]
+    return (
+        min(header.sh_addr for header in sections),
+        max(header.sh_addr + header.sh_size for header in sections),
+    )
+
+
+def _execution(marks: str, steps: int, method: CoreTimings | InstructionCosts) -> Execution:
+    """Marks: two of every inference, then one where the steps begin and two after every step."""
     readings = [tuple(map(int, line.split())) for line in marks.splitlines()]
-    assert len(readings) == 3 + 2 * steps, "the firmware read its counter at another moment"
-    ((instructions, cycles),) = _differences(readings[:2])
+    inferences = 2 * (_WARMUPS + 1)
+    assert len(readings) == inferences + 1 + 2 * steps, "the counter was read at another moment"
+    inference = _difference(readings[inferences - 2 : inferences])
+    has_cache = isinstance(method, InstructionCosts) and method.cache is not None
     # After a step the counter is read for its end, then once more for the next one's beginning.
-    each = _differences(readings[2:])[::2]
-    return Execution(instructions, cycles, tuple(i for i, _ in each), tuple(c for _, c in each))
+    each = [_difference(ends) for ends in pairwise(readings[inferences:])][::2]
+    return Execution(
+        instructions=inference.instructions,
+        cycles=inference.cycles(method),
+        missed_lines=inference.missed_lines if has_cache else None,
+        step_instructions=tuple(step.instructions for step in each),
+        step_cycles=tuple(step.cycles(method) for step in each),
+    )
 
 
-def _differences(readings: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
-    return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(readings)]
+@dataclass(frozen=True)
+class _Counts:
+    """Between two marks, in the order of the plugin's columns."""
+
+    instructions: int
+    core_cycles: int
+    missed_lines: int
+
+    def cycles(self, method: CoreTimings | InstructionCosts) -> int:
+        if isinstance(method, CoreTimings):
+            return self.core_cycles
+        return method.cycles(self.instructions, self.missed_lines)
+
+
+def _difference(ends: Sequence[tuple[int, ...]]) -> _Counts:
+    before, after = ends
+    return _Counts(*(late - early for early, late in zip(before, after, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pipeline.boards import CoreTimings
 from pipeline.report.model import (
     ClockCheck,
     CompressionStep,
@@ -69,18 +70,24 @@ def assemble(
         versions=versions,
         confusion=_confusion(results),
         optimize=target.optimize if target.runtime == "aot" else None,
-        estimate=_estimate(target, shown.get("estimated_ms")),
+        estimate=_estimate(target, shown),
         reconstruction_error=_scores("reconstruction_error", target, results),
         clocks=None if shown["clocks"] is None else ClockCheck(**shown["clocks"]),
         compression=_compression(results),
     )
 
 
-def _estimate(target: Target, milliseconds: float | None) -> EstimateBasis | None:
+def _estimate(target: Target, shown: Mapping[str, Any]) -> EstimateBasis | None:
     stated = target.board.estimate
-    if milliseconds is None or stated is None:
+    if shown.get("estimated_ms") is None or stated is None:
         return None
-    return EstimateBasis(stated.error_percent, stated.basis)
+    alone = isinstance(stated.method, CoreTimings)
+    return EstimateBasis(
+        stated.error_percent,
+        stated.basis,
+        "at zero wait states" if alone else "with flash",
+        shown.get("missed_lines"),
+    )
 
 
 def _spread(values: Mapping[str, Any] | None) -> Spread | None:

@@ -136,10 +136,14 @@ class EstimateBasis:
     Attributes:
         error_percent: either way.
         basis: what it was calibrated on.
+        cycles: what `estimated_cycles` are: the core's alone, or those of its flash too.
+        missed_lines: that an inference misses in the modelled flash cache; None where none is.
     """
 
     error_percent: float
     basis: str
+    cycles: Literal["at zero wait states", "with flash"]
+    missed_lines: int | None = None
 
 
 @dataclass(frozen=True)

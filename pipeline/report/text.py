@@ -25,7 +25,7 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         ("instructions per inference (emulated)", _spread(report.instructions_per_inference)),
         (f"latency ({_WHERE[report.kind]}), us", _spread(report.latency_us)),
         ("clocks over the timed runs", _clocks(report.clocks)),
-        ("cycles at zero wait states (estimated)", _count(report.estimated_cycles)),
+        *_estimated_cycles(report),
         ("latency on the real board (estimated)", _estimated_latency(report)),
         ("model file, bytes", _count(report.model_bytes)),
         ("flash of the image, bytes", _count(report.flash_bytes)),
@@ -130,6 +130,15 @@ def _count(value: float | None) -> str | None:
     if value is None:
         return None
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _estimated_cycles(report: Report) -> list[tuple[str, str | None]]:
+    if report.estimate is None:
+        return []
+    return [
+        ("flash lines missed (estimated)", _count(report.estimate.missed_lines)),
+        (f"cycles {report.estimate.cycles} (estimated)", _count(report.estimated_cycles)),
+    ]
 
 
 def _estimated_latency(report: Report) -> str | None:

@@ -51,6 +51,7 @@ def _benchmark(run: Run) -> Mapping[str, Any]:
         "clocks": _plain(shown.benchmark.clocks),
         "estimated_cycles": shown.benchmark.estimated_cycles,
         "estimated_ms": shown.benchmark.estimated_ms,
+        "missed_lines": shown.benchmark.missed_lines,
         "arena_bytes": shown.benchmark.arena_bytes,
         **score_json(shown.score),
         "class_names": None if dataset is None else list(dataset.class_names),

@@ -17,6 +17,7 @@ from pipeline import ops
 from pipeline.aot.goal import Goal
 from pipeline.boards import board
 from pipeline.device import Device, open_link
+from pipeline.emulation import count_execution
 from pipeline.errors import DeviceError, DoesNotFitError
 from pipeline.firmware import FirmwareImage, build
 from pipeline.resources import resource
@@ -62,6 +63,25 @@ def test_counts_instructions_to_the_last_one(board_id: str, image: FirmwareImage
     base = counts[0]
     assert base is not None
     assert counts == {loops: base + model.SCALAR_LOOP_INSTRUCTIONS * loops for loops in counts}
+
+
+def test_cycles_are_those_of_the_boards_formula(board_id: str, image: FirmwareImage) -> None:
+    sha256, target = model.SHA256.hex(), board(board_id)
+    short, long = (
+        count_execution(target, image.elf, sha256, model.model_input(loops, VECTOR))
+        for loops in (0, 10_000)
+    )
+    assert short is not None
+    assert long is not None
+    assert long.instructions - short.instructions == 10_000 * model.SCALAR_LOOP_INSTRUCTIONS
+    if board_id == "esp32c3_sim":
+        assert long.missed_lines is None
+        assert long.cycles == round(1.175 * long.instructions)
+    else:
+        # What fits the cache is there after the inference before, but for the benchmark's own code
+        # around the timed one.
+        assert long.missed_lines in (0, 1)
+        assert long.cycles == round(1.18 * long.instructions + 965 * long.missed_lines)
 
 
 @pytest.mark.parametrize(

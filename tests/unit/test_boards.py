@@ -18,6 +18,7 @@ from pipeline.resources import project_dir, resource
 
 NANO33BLE = (Path(boards.__file__).parent / "nano33ble.toml").read_text()
 NANO33BLE_SIM = (Path(boards.__file__).parent / "nano33ble_sim.toml").read_text()
+ESP32_SIM = (Path(boards.__file__).parent / "esp32_sim.toml").read_text()
 
 
 @pytest.mark.parametrize("board", boards.boards(), ids=lambda board: board.id)
@@ -132,6 +133,38 @@ def test_mistakes_in_a_real_boards_file_are_told(old: str, new: str, message: st
     assert NANO33BLE.count(old) == 1
     with pytest.raises(PipelineError, match=re.escape(message)):
         boards.parse_board(NANO33BLE.replace(old, new), "x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "cycles_per_instruction = 1.18",
+            'timings = "cortex-m7"',
+            "board x [estimate]: timings = 'cortex-m7' is none of cortex-m4",
+        ),
+        (
+            "cycles_per_instruction = 1.18\n",
+            "",
+            "board x [estimate]: cycles_per_instruction is mis",
+        ),
+        (
+            "cycles_per_instruction = 1.18",
+            'timings = "cortex-m4"\nfactor = 1.2',
+            "board x [estimate]: unknown key 'cache'",
+        ),
+        ("cycles_per_miss = 965\n", "", "board x [estimate.cache]: cycles_per_miss is missing"),
+        (
+            "ways = 2",
+            "ways = 3",
+            "board x [estimate.cache]: size_bytes = 32768 is no multiple of 3 x 32 bytes",
+        ),
+    ],
+)
+def test_mistakes_in_an_estimate_are_told(old: str, new: str, message: str) -> None:
+    assert ESP32_SIM.count(old) == 1
+    with pytest.raises(PipelineError, match=re.escape(message)):
+        boards.parse_board(ESP32_SIM.replace(old, new), "x")
 
 
 def test_ticks_become_whole_instructions_or_none() -> None:

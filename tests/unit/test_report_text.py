@@ -8,7 +8,7 @@ import pytest
 
 import reports
 from pipeline.report.html import render_html
-from pipeline.report.model import ClockCheck, Spread
+from pipeline.report.model import ClockCheck, EstimateBasis, Spread
 from pipeline.report.text import render_markdown, summary_rows
 from pipeline.terminal import time_left
 
@@ -60,3 +60,19 @@ def test_clocks_have_a_line_where_there_are_two(check: ClockCheck | None, line: 
 )
 def test_a_long_wait_is_told_in_minutes(seconds: float, text: str) -> None:
     assert time_left(seconds) == text
+
+
+def test_an_estimate_says_what_its_cycles_are_and_what_it_rests_on() -> None:
+    basis = EstimateBasis(40, "from another core", "with flash", 1234)
+    report, details = reports.emulated_run()
+    report = replace(report, estimated_cycles=2_400_000, estimated_ms=10.0, estimate=basis)
+    rows = dict(summary_rows(report))
+    assert rows["cycles with flash (estimated)"] == "2,400,000"
+    assert rows["flash lines missed (estimated)"] == "1,234"
+    assert rows["latency on the real board (estimated)"] == "10.00 ms +-40 %"
+    assert "The estimated latency: from another core." in render_markdown(report)
+    assert "estimated, ±40 %: from another core" in render_html(report, details)
+    assert report.to_json()["estimate"]["missed_lines"] == 1234
+    alone = replace(report, estimate=EstimateBasis(15, "measurements", "at zero wait states"))
+    assert "cycles at zero wait states (estimated)" in dict(summary_rows(alone))
+    assert "flash lines missed (estimated)" not in dict(summary_rows(alone))
