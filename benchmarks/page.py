@@ -22,7 +22,7 @@ from benchmarks.results import (
     short,
     table,
 )
-from pipeline.boards import board
+from pipeline.boards import InstructionCosts, board
 from pipeline.store import write_if_changed
 
 PAGES = (FOLDER.parent / "docs" / "benchmarks.md", FOLDER.parent / "README.md")
@@ -76,9 +76,21 @@ def milliseconds_table(results: Sequence[Result], board_id: str) -> str:
         counts = [short(name, getattr(row, name)) for name in ("instructions", "estimated_cycles")]
         milliseconds = f"{board(board_id).estimated_ms(row.estimated_cycles):.3g}"
         theirs = measured.get(row.model, {}).get("measured_ms")
-        rows.append([row.model, *counts, milliseconds, "-" if theirs is None else str(theirs)])
-    columns = ["model", "M instructions", "M cycles", "aot, estimated ms"]
-    return _markdown([*columns, "TFLM with ESP-NN, measured ms"], rows)
+        last = "-" if theirs is None else str(theirs)
+        rows.append([row.model, *counts, _share_of_flash(row), milliseconds, last])
+    columns = ["model", "M instructions", "M cycles", "of them flash misses"]
+    return _markdown([*columns, "aot, estimated ms", "TFLM with ESP-NN, measured ms"], rows)
+
+
+def _share_of_flash(row: Result) -> str:
+    """What the misses of the flash cache are of the cycles; "-" where they are not counted."""
+    estimate = board(row.board).estimate
+    if estimate is None or row.instructions is None or row.estimated_cycles is None:
+        return "-"
+    method = estimate.method
+    if not isinstance(method, InstructionCosts) or method.cache is None:
+        return "-"
+    return f"{100 - 100 * method.cycles(row.instructions, 0) / row.estimated_cycles:.0f} %"
 
 
 def sections() -> dict[str, str]:
