@@ -31,7 +31,7 @@ _FOUND_ERRORS = 1
 @click.option("--runtime", type=click.Choice(["tflm", "aot"]), help="Inference runtime.")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON on stdout.")
 def doctor_command(source: Path | None, board: str | None, runtime: Any, as_json: bool) -> None:
-    """Look for what goes wrong with a model on a board, before it does.
+    """Find what will go wrong with a model on a board.
 
     MODEL is a .tflite, a spec, a run folder, or the folder of a PlatformIO or Arduino project of
     your own; without one the machine and the board are examined. Exit code 1 where an error is

@@ -55,7 +55,9 @@ def export_command(
     optimize: Any,
     as_json: bool,
 ) -> None:
-    """Write a model, its kernels and an example as a package for a project of your own.
+    """Write a model as a package for a project of your own.
+
+    With the kernels it calls and an example.
 
     MODEL is a .tflite, a run folder, or a spec whose run has a model.
     """

@@ -28,7 +28,10 @@ _ACCOUNTING = (
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def models_command(name: str | None, as_json: bool) -> None:
-    """List the architectures that a spec can name, or show NAME's parameters and layers."""
+    """List the architectures, or show the layers of one.
+
+    NAME's parameters and layers are shown with their costs.
+    """
     from pipeline.analysis.model_costs import costs
 
     if name is not None:

@@ -46,7 +46,7 @@ def monitor_command(
     log: Path | None,
     seconds: float | None,
 ) -> None:
-    """Show a serial port's text and decoded frames with the time, until Ctrl-C."""
+    """Show a serial port's text and frames, until Ctrl-C."""
     from pipeline.device import is_replay
     from pipeline.device.replay import read_log
 

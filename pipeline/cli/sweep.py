@@ -33,7 +33,10 @@ def sweep_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Run an experiment with many settings; the same command goes on where it stopped."""
+    """Run an experiment with many settings.
+
+    PLAN (.toml) says which. The same command goes on where it stopped.
+    """
     from pipeline.sweep.command import run_sweep
     from pipeline.terminal import Terminal, print_table
 
