@@ -1,5 +1,5 @@
 /* Two-dimensional convolution for cores without SIMD, ungrouped and undilated: what conv_2d_s8
- * computes, from weights laid out ahead of time (pipeline/aot/scalar/conv.py). Rendered from
+ * computes, from weights laid out ahead of time (pipeline/aot/scalar/matrix.py). Rendered from
  * templates/aot/scalar/conv_s8.c.j2.
  *
  * input   int8 [batches][input_height][input_width][input_channels]

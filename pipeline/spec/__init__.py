@@ -335,7 +335,7 @@ def _compression(document: _Document) -> tuple[FineTuning, ...]:
             known = suggestion("", techniques())
             raise document.error(keys, '[[compression]] lacks the key "technique"', known)
         name = values.pop("technique")
-        if name not in techniques():
+        if not isinstance(name, str) or name not in techniques():
             raise document.error(
                 (*keys, "technique"),
                 f"[[compression]] unknown technique {toml_value(name)}",

@@ -45,7 +45,8 @@ def run_sweep(
         write_pages(plan, study.outcomes(), folder)
         done, failed, _ = settled(study.outcomes())
         total = plan.sampled.trials if plan.sampled else len(plan.settings)
-        told = outcome.error or f"test accuracy {(outcome.result or {}).get('accuracy', 0):.4f}"
+        accuracy = (outcome.result or {}).get("accuracy")
+        told = outcome.error or ("done" if accuracy is None else f"test accuracy {accuracy:.4f}")
         terminal.note(f"{done + failed} of {total}  {label(outcome.settings)}: {told}")
 
     study.run(lambda settings: run_trial(plan, settings, folder), workers, ended)

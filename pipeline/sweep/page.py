@@ -52,7 +52,7 @@ def sweep_table(plan: SweepPlan, outcomes: Sequence[Outcome]) -> SweepTable:
     for outcome in outcomes:
         result = outcome.result or {}
         found = verdict(outcome.result, outcome.error, best.get(_model(outcome), 0.0), _CLASSES)
-        told = found or ("open" if outcome.error is None else f"failed: {outcome.error}")
+        told = found or _state(outcome)
         values = [result.get("train_accuracy"), result.get("accuracy")]
         cells = [_setting(outcome.settings.get(field)) for field in fields]
         cells += [*map(_percent, values)]
@@ -91,6 +91,13 @@ def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> S
 def render_page(name: Literal["sweep.md", "sweep.html"], table: SweepTable) -> str:
     """The text of the page of that name."""
     return render_template(f"{name}.j2", table=table, rule=RULE)
+
+
+def _state(outcome: Outcome) -> str:
+    """What stands in a verdict's place where there is none."""
+    if outcome.error is not None:
+        return f"failed: {outcome.error}"
+    return "open" if outcome.result is None else "-"
 
 
 def _model(outcome: Outcome) -> str:

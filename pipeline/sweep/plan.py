@@ -105,6 +105,9 @@ def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
     )
     for number, settings in enumerate(plan.settings, 1):
         _require_valid(path, f"setting {number}", plan, settings, known)
+    if sampled:
+        lowest = {field: _lowest(values) for field, values in sampled.space.items()}
+        _require_valid(path, "[sampled] space", plan, lowest, known)
     return plan
 
 
@@ -121,6 +124,8 @@ def spec_of(plan: SweepPlan, settings: Settings, known: KnownNames | None = None
         table = values
         for name in tables:
             table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise SpecError(f'{plan.base_path}: "{field}": {name} is no table')
         table[key] = value
     values["name"] = plan.name
     return parse_spec(_toml(values), plan.base_path, known)
@@ -153,6 +158,8 @@ def _document(path: Path) -> Mapping[str, Any]:
 
 def _settings(path: Path, document: Mapping[str, Any]) -> tuple[Settings, ...]:
     lists = document.get("values", {})
+    if not isinstance(lists, dict):
+        raise SpecError(f"{path}: values must be a table of lists: [values]")
     for field, values in lists.items():
         if not isinstance(values, list) or not values:
             raise SpecError(f"{path}: [values] {field} must be a list of values")
@@ -181,10 +188,13 @@ def _sampled(path: Path, table: Any) -> Sampled:
     require(isinstance(trials, int) and trials > 0, "trials must be a number from 1 on")
     require(isinstance(space, dict) and bool(space), "space must be a table of ranges")
     metric, sampler = table.get("metric", "accuracy"), table.get("sampler", "tpe")
-    require(metric in METRICS, f"metric is {toml_value(metric)}", suggestion(str(metric), METRICS))
+    known = isinstance(metric, str) and metric in METRICS
+    require(known, f"metric is {toml_value(metric)}", suggestion(str(metric), METRICS))
     require(sampler in get_args(Sampler), 'sampler must be "tpe" or "random"')
+    seed = table.get("seed", 0)
+    require(isinstance(seed, int) and seed >= 0, "seed must be a number from 0 on")
     ranges = {field: _range(field, value, require) for field, value in space.items()}
-    return Sampled(trials, ranges, sampler, metric, int(table.get("seed", 0)))
+    return Sampled(trials, ranges, sampler, metric, seed)
 
 
 def _range(field: str, value: Any, require: Callable[..., None]) -> Range:
@@ -199,6 +209,11 @@ def _range(field: str, value: Any, require: Callable[..., None]) -> Range:
     require(numbers and low <= high, f"space {field} needs low and high, numbers in that order")
     require(not log or low > 0, f"space {field} with log needs low above 0")
     return Range(low, high, bool(log))
+
+
+def _lowest(values: Range) -> Any:
+    """One of the values, which stands for all where a field is looked at."""
+    return values.choices[0] if values.choices else values.low
 
 
 def _require_valid(

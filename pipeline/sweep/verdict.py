@@ -23,7 +23,8 @@ RULE = (
 def verdict(
     result: Mapping[str, Any] | None, error: str | None, best_of_model: float, classes: int
 ) -> Verdict | None:
-    """The verdict on one trial; None where it has not ended, or failed for another reason.
+    """The verdict on one trial; None where it has not ended, failed for another reason, or has no
+    accuracy.
 
     Args:
         result: see `pipeline.sweep.trial.training_result`.
@@ -32,8 +33,8 @@ def verdict(
     if result is None:
         return "diverged" if error is not None and "no longer a number" in error else None
     trained, tested = result["train_accuracy"], result["accuracy"]
-    if trained is None:
-        return None
+    if trained is None or tested is None:
+        return None  # of no classifier
     if trained < CHANCE_FACTOR / classes:
         return "diverged"
     if trained - tested >= GAP:

@@ -55,6 +55,10 @@ def test_techniques_are_read_in_order_and_read_back():
             '7: [[compression]] unknown technique "prune_chanels"; did you mean "prune_channels"?',
         ),
         (
+            '[[compression]]\ntechnique = ["prune"]',
+            '7: [[compression]] unknown technique ["prune"]',
+        ),
+        (
             PRUNE + PRUNE.replace("ratio", "ration"),
             '13: [[compression]] prune_channels: unknown key "ration"; did you mean "ratio"?',
         ),

@@ -87,6 +87,26 @@ def test_every_table_is_combined_with_every_value_and_makes_a_spec(tmp_path: Pat
             'base = "base.toml"\n[values]\n"training.epoch" = [1]',
             'setting 1 (epoch 1): 8: [training] unknown key "epoch"; did you mean "epochs"?',
         ),
+        ('base = "base.toml"\nvalues = 3', "values must be a table of lists: [values]"),
+        (
+            'base = "base.toml"\n[[settings]]\n"model.name.x" = 3',
+            '"model.name.x": name is no table',
+        ),
+        (
+            'base = "base.toml"\n[sampled]\ntrials = 3\nmetric = ["accuracy"]\n'
+            'space = {"training.epochs" = {low = 1, high = 2}}',
+            '[sampled] metric is ["accuracy"]',
+        ),
+        (
+            'base = "base.toml"\n[sampled]\ntrials = 3\nseed = "one"\n'
+            'space = {"training.epochs" = {low = 1, high = 2}}',
+            "[sampled] seed must be a number from 0 on",
+        ),
+        (
+            'base = "base.toml"\n[sampled]\ntrials = 3\n'
+            'space = {"training.epoch" = {low = 1, high = 2}}',
+            'unknown key "epoch"; did you mean "epochs"?',
+        ),
         (
             'base = "base.toml"\n[[settings]]\n"model.name" = "lenear_mnist"',
             'unknown model "lenear_mnist"; did you mean "linear_mnist"?',
@@ -209,6 +229,12 @@ def test_the_verdict_follows_its_rule(
     trained: float, tested: float, best: float, expected: str
 ) -> None:
     assert verdict(result(tested, trained), None, best, classes=10) == expected
+
+
+def test_an_autoencoder_has_no_verdict() -> None:
+    """Its accuracy is null: `train` judges it by its squared error."""
+    no_accuracy = {"accuracy": None, "train_accuracy": None, "curve": []}
+    assert verdict(no_accuracy, None, 0.0, classes=10) is None
 
 
 def test_a_test_accuracy_that_still_rises_is_under_fitting_and_a_lost_number_divergence() -> None:
