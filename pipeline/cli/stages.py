@@ -74,7 +74,7 @@ def _stage_command(
 @_source
 @common_options()
 def compress_command(options: Options, source: Path) -> None:
-    """Prune, factorize, cluster or distil a trained model, as the spec says."""
+    """Make a trained model smaller, as the spec says."""
     from pipeline import stages
 
     with opened(source, options) as run:

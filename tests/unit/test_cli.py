@@ -11,6 +11,7 @@ import pytest
 
 import small_models
 from command import run
+from pipeline import cli
 from pipeline.graph import DType, Quantization
 from pipeline.tflite_writer import TfliteWriter
 
@@ -121,3 +122,12 @@ def test_analyze_prints_json_alone(monkeypatch, tmp_path, capsys, model):
     cost = json.loads(capsys.readouterr().out)
     assert [layer["op"] for layer in cost["layers"]] == ["FULLY_CONNECTED", "RELU"]
     assert cost["macs"] == 4
+
+
+def test_summaries_of_commands_fit_their_line():
+    from click.testing import CliRunner
+
+    shown = CliRunner().invoke(cli.cli, ["--help"], terminal_width=80).output
+    commands = shown.partition("Commands:")[2]
+    assert "validate" in commands
+    assert "..." not in commands

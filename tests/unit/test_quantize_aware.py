@@ -65,7 +65,9 @@ def dataset() -> Dataset:
 @pytest.mark.parametrize("name", MODELS)
 def test_no_float_is_left_and_int8_does_what_the_simulation_does(name, dataset, tmp_path, capfd):
     keras_file, weights = tmp_path / "model.keras", tmp_path / "weights.npz"
-    train(ModelSpec(name, MODELS[name]), TRAINING, dataset, keras_file)
+    # Near the accuracy of guessing, a few images more or less are right by chance.
+    training = dataclasses.replace(TRAINING, epochs=5 if name == "squeezenet" else 1)
+    train(ModelSpec(name, MODELS[name]), training, dataset, keras_file)
     history = quantize_aware(keras_file, TRAINING, QAT, dataset, weights)
     assert [epoch.epoch for epoch in history.epochs] == [1]
     model = convert(keras_file, dataset, QAT, weights)
