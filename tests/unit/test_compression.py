@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
-from pipeline import data
+from compressed import TRAINING, few_digits, trained_conv
 from pipeline.compress.prune_channels import PruneChannels
 from pipeline.data import Dataset
 from pipeline.errors import PipelineError, SpecError
-from pipeline.spec import ModelSpec, TrainingSpec, dump_spec, parse_spec
+from pipeline.spec import dump_spec, parse_spec
 from pipeline.stages import COMPRESS, CONVERT, QUANTIZE_AWARE, TRAIN
 from pipeline.stages.run import Run
 from pipeline.store import RunFolder, canonical_key
@@ -30,7 +29,6 @@ PRUNE = """
 technique = "prune_channels"
 ratio = 0.25
 """
-TRAINING = TrainingSpec(epochs=1, batch_size=50, learning_rate=0.005, seed=1)
 
 
 def opened(folder: Path, text: str) -> Run:
@@ -102,23 +100,12 @@ def test_another_setting_of_the_second_technique_leaves_the_first_as_it_is(tmp_p
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    drawn = data.load("synthetic_digits")
-    return dataclasses.replace(
-        drawn,
-        train_images=drawn.train_images[:1000],
-        train_labels=drawn.train_labels[:1000],
-        test_images=drawn.test_images[:300],
-        test_labels=drawn.test_labels[:300],
-    )
+    return few_digits()
 
 
 @pytest.fixture(scope="module")
 def trained(dataset, tmp_path_factory) -> Path:
-    from pipeline.training.train import train
-
-    path = tmp_path_factory.mktemp("trained") / "model.keras"
-    train(ModelSpec("conv_mnist"), TRAINING, dataset, path)
-    return path
+    return trained_conv(dataset, tmp_path_factory.mktemp("trained"))
 
 
 @pytest.mark.training

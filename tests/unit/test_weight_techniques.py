@@ -9,40 +9,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compressed import zoo_network
-from pipeline import data
+from compressed import TRAINING, few_digits, trained_conv, zoo_network
 from pipeline.compress import cluster, distill, prune
 from pipeline.compress.cluster import Cluster, clustered
 from pipeline.compress.distill import Distill
 from pipeline.compress.prune import Prune, reached, sparse
 from pipeline.data import Dataset
 from pipeline.errors import ModelError, SpecError
-from pipeline.spec import ModelSpec, QuantizationSpec, TrainingSpec, parse_spec
+from pipeline.spec import ModelSpec, QuantizationSpec, parse_spec
 
 pytestmark = pytest.mark.training
-
-TRAINING = TrainingSpec(epochs=1, batch_size=50, learning_rate=0.005, seed=1)
 
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    drawn = data.load("synthetic_digits")
-    return dataclasses.replace(
-        drawn,
-        train_images=drawn.train_images[:1000],
-        train_labels=drawn.train_labels[:1000],
-        test_images=drawn.test_images[:300],
-        test_labels=drawn.test_labels[:300],
-    )
+    return few_digits()
 
 
 @pytest.fixture(scope="module")
 def trained(dataset, tmp_path_factory) -> Path:
-    from pipeline.training.train import train
-
-    path = tmp_path_factory.mktemp("trained") / "model.keras"
-    train(ModelSpec("conv_mnist"), TRAINING, dataset, path)
-    return path
+    return trained_conv(dataset, tmp_path_factory.mktemp("trained"))
 
 
 def kernels_of(path: Path) -> dict[str, np.ndarray]:
