@@ -13,10 +13,10 @@ STILL_RISING = 0.005
 
 RULE = (
     "diverged: the loss was no number, or the final training accuracy is below twice that of "
-    "guessing; over-fitted: the final training accuracy is at least 2 points above the test "
-    "accuracy; under-fitted: the final training accuracy is at least 2 points below the best that "
-    "a setting of the same model reached, or the test accuracy still rose by half a point or more "
-    "over the last fifth of the training; fitted: none of these, in this order."
+    "guessing among 10 classes; over-fitted: the final training accuracy is at least 2 points "
+    "above the test accuracy; under-fitted: the final training accuracy is at least 2 points below "
+    "the best that a setting of the same model reached, or the test accuracy still rose by half a "
+    "point or more over the last fifth of the training; fitted: none of these, in this order."
 )
 
 
