@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.boards import Board
-from pipeline.device.device import ClockReading, Device, Inference, RunResult, TimeLimits
+from pipeline.device.device import Device
 from pipeline.device.link import Link, LinkEndedError
 from pipeline.device.process import ProcessLink
 from pipeline.device.replay import PREFIX, open_replay
+from pipeline.device.results import ClockReading, Inference, RunResult, TimeLimits
 from pipeline.device.serial_port import AUTO, open_serial
 from pipeline.errors import DeviceError
 

@@ -5,87 +5,34 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
 from pipeline import protocol
 from pipeline.device.link import Link, LinkEndedError
+from pipeline.device.messages import (
+    LONGEST_TEXT,
+    OTHER_FIRMWARE,
+    check_info,
+    item_count,
+    item_entry,
+    message_name,
+    one_line,
+    readable,
+    unexpected,
+)
+from pipeline.device.results import ClockReading, Inference, RunResult, TimeLimits
 from pipeline.errors import DeviceError
 
 _GREETING_SEQUENCE = 0
 _LAST_SEQUENCE = 255
 _MOST_RUNS = 0xFFFF
-_LONGEST_TEXT = 120
 _CHECK_LINE = "reset the board; check cable and supply, and that no other program uses the port"
 _UNKNOWN_REQUEST = 1  # code of an ERROR
-_OTHER_FIRMWARE = "flash firmware of this version"
 _REFERENCE_TURN = 2**32  # ticks after which a device's second clock starts over
 
 R = TypeVar("R", bound=protocol.Reply)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class TimeLimits:
-    """How long to wait for a device.
-
-    Attributes:
-        greeting_s: from opening the link to the first INFO.
-        hello_s: silence after which a device that may have greeted long ago is asked.
-        reply_s: for a reply to a request that runs no inference.
-        inference_s: for one inference.
-        attempts: how often a request is sent before the device counts as silent.
-    """
-
-    greeting_s: float = 10.0
-    hello_s: float = 2.0
-    reply_s: float = 3.0
-    inference_s: float = 30.0
-    attempts: int = 3
-
-
-@dataclass(frozen=True)
-class Inference:
-    """One inference.
-
-    Attributes:
-        outputs: all outputs end to end in the model's order.
-        ticks: of the device's counter, for the inference alone.
-    """
-
-    outputs: bytes
-    ticks: int
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Timed inferences on the same input.
-
-    Attributes:
-        ticks: one value for every run, warm-ups excluded, in the order of execution.
-    """
-
-    ticks: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ClockReading:
-    """A device's clocks at one moment, beside this computer's.
-
-    Attributes:
-        device_s: by the counter that times inferences, since the device's reset.
-        reference_s: by the board's second clock; None where it has none.
-        reference_turn_s: when that starts over; 0 where there is none.
-        host_s: by this computer's clock, in the middle between request and reply.
-        host_error_s: half the time between them.
-    """
-
-    device_s: float
-    reference_s: float | None
-    reference_turn_s: float
-    host_s: float
-    host_error_s: float
 
 
 class Device:
@@ -126,7 +73,7 @@ class Device:
         self._noise_when_staged = 0
         try:
             self.info = self._greeting()
-            _check_info(self.info, model_sha256)
+            check_info(self.info, model_sha256)
         except BaseException:
             link.close()
             raise
@@ -257,7 +204,8 @@ class Device:
         )
         if not len(values) == done.count == self.info.step_count:
             raise DeviceError(
-                f"device: {_name(request)} gave {len(values)} of {self.info.step_count} steps"
+                f"device: {message_name(request)} gave {len(values)} of {self.info.step_count} "
+                "steps"
             )
         return tuple(values)
 
@@ -288,7 +236,7 @@ class Device:
             if isinstance(reply, expected):
                 return reply
             if reply is not None:
-                raise _unexpected(request, reply)
+                raise unexpected(request, reply)
         raise self._silent(request, limit_s)
 
     def _stream(
@@ -315,15 +263,15 @@ class Device:
             whole = True
             while (reply := self._reply(request, sequence, limit_s)) is not None:
                 if isinstance(reply, end):
-                    if whole and len(values) == _count(reply):
+                    if whole and len(values) == item_count(reply):
                         return values, reply
                     break
                 if not isinstance(reply, item):
-                    raise _unexpected(request, reply)
+                    raise unexpected(request, reply)
                 left -= 1
                 if left < 0:
-                    raise DeviceError(f"device: sends more than {_name(request)} asked for")
-                index, value = _entry(reply)
+                    raise DeviceError(f"device: sends more than {message_name(request)} asked for")
+                index, value = item_entry(reply)
                 if index == 0:
                     values, whole = [], True
                 whole = whole and index == len(values)
@@ -352,10 +300,10 @@ class Device:
                 continue  # late, from a request that was sent twice
             message = frame.message
             if isinstance(message, protocol.ErrorReply):
-                text = _one_line(message.text)
+                text = one_line(message.text)
                 raise DeviceError(
-                    f"device: refuses {_name(request)}: error {message.code}, {text}",
-                    _OTHER_FIRMWARE if message.code == _UNKNOWN_REQUEST else None,
+                    f"device: refuses {message_name(request)}: error {message.code}, {text}",
+                    OTHER_FIRMWARE if message.code == _UNKNOWN_REQUEST else None,
                 )
             return message
         return None
@@ -430,13 +378,13 @@ class Device:
 
     def _restarted(self, request: protocol.Request) -> DeviceError:
         return DeviceError(
-            f"device: restarted during {_name(request)}{self._last_text()}",
+            f"device: restarted during {message_name(request)}{self._last_text()}",
             "the staged input is lost: run again",
         )
 
     def _silent(self, request: protocol.Request, limit_s: float) -> DeviceError:
         return DeviceError(
-            f"device: no whole reply to {_name(request)} within {limit_s:g} s, "
+            f"device: no whole reply to {message_name(request)} within {limit_s:g} s, "
             f"asked {self._limits.attempts} times{self._last_text()}",
             _CHECK_LINE,
         )
@@ -444,60 +392,5 @@ class Device:
     def _last_text(self) -> str:
         """What the device said outside of frames since the last one, such as a fault."""
         text = self._reader.unfinished.decode("ascii", "replace")
-        lines = [line for line in map(str.strip, text.splitlines()) if _readable(line)]
-        return f'; its last text: "{lines[-1][:_LONGEST_TEXT]}"' if lines else ""
-
-
-def _one_line(text: str) -> str:
-    """A device's text as a message may have it."""
-    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST_TEXT])
-
-
-def _readable(line: str) -> bool:
-    return bool(line) and line.isascii() and line.isprintable()
-
-
-def _check_info(info: protocol.Info, model_sha256: str | None) -> None:
-    if info.protocol != protocol.PROTOCOL_VERSION:
-        raise DeviceError(
-            f"device: speaks protocol {info.protocol}, this host {protocol.PROTOCOL_VERSION}",
-            _OTHER_FIRMWARE,
-        )
-    if info.max_payload <= protocol.OFFSET_BYTES:
-        raise DeviceError(f"device: takes payloads of {info.max_payload} bytes only")
-    if info.counter_hz == 0:
-        raise DeviceError("device: its counter stands still")
-    if model_sha256 is not None and info.model_sha256.hex() != model_sha256:
-        raise DeviceError(
-            f"device: runs the model with sha256 {info.model_sha256.hex()[:16]}..., "
-            f"not {model_sha256[:16]}...",
-            "flash the firmware that was built for this model",
-        )
-
-
-def _count(end: protocol.Message) -> int:
-    """Number of items that the device says it sent."""
-    match end:
-        case protocol.RunDone(runs=count) | protocol.Done(count=count):
-            return count
-    raise TypeError(f"{type(end).__name__} ends no stream")
-
-
-def _entry(item: protocol.Message) -> tuple[int, int]:
-    """Position and value of a stream's item."""
-    match item:
-        case protocol.Sample(index=index, ticks=value):
-            return index, value
-        case protocol.StepTicks(step=index, ticks=value):
-            return index, value
-        case protocol.StepCrc(step=index, crc32=value):
-            return index, value
-    raise TypeError(f"{type(item).__name__} is no item of a stream")
-
-
-def _name(message: protocol.Message) -> str:
-    return type(message).__name__
-
-
-def _unexpected(request: protocol.Request, reply: protocol.Message) -> DeviceError:
-    return DeviceError(f"device: answered {_name(request)} with {_name(reply)}")
+        lines = [line for line in map(str.strip, text.splitlines()) if readable(line)]
+        return f'; its last text: "{lines[-1][:LONGEST_TEXT]}"' if lines else ""
