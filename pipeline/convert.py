@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,22 +84,27 @@ def convert(
         network = load_keras_model(keras_file, "convert")
     else:
         network = with_simulated_int8(keras_file, qat_weights)
-    return convert_network(network, images, quantization.per_channel_dense)
+    if qat_weights is not None:  # its ranges are trained
+        quantization = dataclasses.replace(quantization, calibration="min-max")
+    return convert_network(network, images, quantization)
 
 
 def convert_network(
-    network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool = False
+    network: Any,
+    images: npt.NDArray[np.float32],
+    quantization: QuantizationSpec | None = None,
 ) -> TfliteModel:
     """int8 quantization of a tf_keras model in memory, otherwise as `convert`.
 
     Args:
         images: (samples, height, width, channels) real values that calibrate the value ranges.
+        quantization: how, but for the images; None by default.
 
     Raises:
         ModelError: a float tensor is left after conversion, or a batch normalization is not folded
             into the weights before it.
     """
-    content = _converted(network, images, per_channel_dense)
+    content = _converted(network, images, quantization or QuantizationSpec())
     graph = read_tflite(content, network.name)
     require_int8(graph)
     verify_folding(network, graph)
@@ -155,7 +161,9 @@ def _converter(network: Any, image_shape: tuple[int, ...]) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
 
 
-def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense: bool) -> bytes:
+def _converted(
+    network: Any, images: npt.NDArray[np.float32], quantization: QuantizationSpec
+) -> bytes:
     def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
         for image in images:
             yield [image[np.newaxis]]
@@ -167,9 +175,32 @@ def _converted(network: Any, images: npt.NDArray[np.float32], per_channel_dense:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    # TensorFlow has no public switch for it.
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
-        not per_channel_dense
-    )
+    # TensorFlow has no public switches for these.
+    per_tensor_dense = not quantization.per_channel_dense
+    converter._experimental_disable_per_channel = not quantization.per_channel
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = per_tensor_dense
+    clips = quantization.calibration != "min-max"
+    converter._experimental_calibrate_only = clips
     with native_stderr_captured():
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
+        return _with_clipped_ranges(content, images, quantization) if clips else content
+
+
+def _with_clipped_ranges(
+    calibrated: bytes, images: npt.NDArray[np.float32], quantization: QuantizationSpec
+) -> bytes:
+    """The second half of a conversion, from other ranges."""
+    from pipeline.calibration import with_clipped_ranges
+
+    tf = tensorflow()
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    return bytes(
+        mlir_quantize(
+            with_clipped_ranges(calibrated, images, quantization),
+            not quantization.per_channel,
+            input_data_type=tf.int8,
+            output_data_type=tf.int8,
+            disable_per_channel_for_dense_layers=not quantization.per_channel_dense,
+        )
+    )

@@ -29,6 +29,7 @@ Optimizer: TypeAlias = Literal["adam", "sgd"]
 Decay: TypeAlias = Literal["none", "step", "cosine"]
 Reduction: TypeAlias = Literal["mean", "sum"]
 QuantizationMode: TypeAlias = Literal["ptq", "qat"]
+Calibration: TypeAlias = Literal["min-max", "percentile", "error"]
 Runtime: TypeAlias = Literal["aot", "tflm"]
 
 _MAX_COUNT = 65_535  # of runs and warmups: 16 bits in the serial protocol
@@ -140,6 +141,11 @@ class QuantizationSpec:
         qat_epochs: more epochs, of "qat" only; all but their number and learning rate is as
             [training] says.
         qat_learning_rate: of these epochs.
+        calibration: with "ptq", the range of an activation over the calibration samples: from its
+            smallest to its largest value; without the outer values beyond a percentile; or that
+            with the least squared error of rounding and clipping.
+        calibration_percentile: share in percent of the values that "percentile" keeps in range.
+        per_channel: a scale per output channel of a convolution instead of one for all.
         per_channel_dense: with "ptq", a scale per output of a dense layer instead of one for all;
             TFLM libraries of early 2023 compute garbage from such a file.
     """
@@ -148,6 +154,9 @@ class QuantizationSpec:
     qat_epochs: Annotated[int, integer(1, 100_000)] = 2
     qat_learning_rate: Annotated[float, LEARNING_RATE] = 0.001
     calibration_samples: Annotated[int, integer(1, 1_000_000)] = 200
+    calibration: Annotated[Calibration, choice(Calibration)] = "min-max"
+    calibration_percentile: Annotated[float, number(50, 100)] = 99.99
+    per_channel: Annotated[bool, SWITCH] = True
     per_channel_dense: Annotated[bool, SWITCH] = False
     seed: Annotated[int, integer(0, MAX_SEED)] = 0
 

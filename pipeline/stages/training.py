@@ -195,6 +195,9 @@ def _post_training_settings(run: Run) -> tuple[Any, ...]:
     return (
         data_settings(run.target),
         quantization.calibration_samples,
+        quantization.calibration,
+        quantization.calibration_percentile,
+        quantization.per_channel,
         quantization.per_channel_dense,
         quantization.seed,
     )
@@ -221,6 +224,7 @@ POST_TRAINING = Stage(
         "pipeline.training.architecture",
         "pipeline.training.batch_norm_folding",
         "pipeline.training.table_convolution",
+        "pipeline.calibration",
         "pipeline.convert",
         "pipeline.data",
         "pipeline.golden",
@@ -319,6 +323,7 @@ CONVERT = Stage(
         "pipeline.training.architecture",
         "pipeline.training.batch_norm_folding",
         "pipeline.training.table_convolution",
+        "pipeline.calibration",
         "pipeline.convert",
         "pipeline.data",
         "pipeline.training.quantize_aware",

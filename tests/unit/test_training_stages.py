@@ -59,6 +59,7 @@ def applies(stage: Stage, run: Run) -> bool:
         ("qat_epochs = 3", {"quantize_aware"}),
         ("qat_learning_rate = 0.01", {"quantize_aware"}),
         ("calibration_samples = 7", {"post_training", "convert"}),
+        ('calibration = "error"', {"post_training", "convert"}),
         ("[training]\nepochs = 6", {"train"}),
         # What the float training shares with the further one.
         ("[training]\nbatch_size = 6", {"train", "quantize_aware"}),
