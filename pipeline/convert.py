@@ -1,4 +1,4 @@
-"""Keras -> .tflite with int8 weights, activations, inputs and outputs."""
+"""Keras -> .tflite with int8 weights and int8 or int16 activations, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -101,13 +101,15 @@ def convert_network(
         quantization: how, but for the images; None by default.
 
     Raises:
-        ModelError: a float tensor is left after conversion, or a batch normalization is not folded
-            into the weights before it.
+        ModelError: a float tensor is left after conversion, an operator has no form with 16 bits,
+            or a batch normalization is not folded into the weights before it (not in 16x8).
     """
-    content = _converted(network, images, quantization or QuantizationSpec())
+    quantization = quantization or QuantizationSpec()
+    content = _converted(network, images, quantization)
     graph = read_tflite(content, network.name)
-    require_int8(graph)
-    verify_folding(network, graph)
+    require_quantized(graph, _activations(quantization))
+    if quantization.mode != "16x8":  # whose quantizer is another one, and rounds otherwise
+        verify_folding(network, graph)
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
@@ -115,8 +117,12 @@ def convert_network(
     return TfliteModel(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
 
 
-def require_int8(graph: Graph) -> None:
-    """Raises ModelError where an input or output is not int8 or any tensor is float32."""
+def _activations(quantization: QuantizationSpec) -> DType:
+    return DType.INT16 if quantization.mode == "16x8" else DType.INT8
+
+
+def require_quantized(graph: Graph, dtype: DType = DType.INT8) -> None:
+    """Raises ModelError where an input or output is not of `dtype` or any tensor is float32."""
     for op in graph.operators:
         for tensor in (*op.inputs, *op.outputs):
             if tensor is not None and tensor.dtype is DType.FLOAT32:
@@ -126,9 +132,9 @@ def require_int8(graph: Graph) -> None:
                 )
     for role, tensors in (("input", graph.inputs), ("output", graph.outputs)):
         for tensor in tensors:
-            if tensor.dtype is not DType.INT8:
+            if tensor.dtype is not dtype:
                 raise ModelError(
-                    f"convert: {role} {_label(tensor)} is {tensor.dtype.value}, not int8"
+                    f"convert: {role} {_label(tensor)} is {tensor.dtype.value}, not {dtype.value}"
                 )
 
 
@@ -172,9 +178,14 @@ def _converted(
     converter = _converter(network, images.shape[1:])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
+    kinds = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [
+        kinds.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        if quantization.mode == "16x8"
+        else kinds.TFLITE_BUILTINS_INT8
+    ]
+    dtype = tf.as_dtype(_activations(quantization).value)
+    converter.inference_input_type = converter.inference_output_type = dtype
     # TensorFlow has no public switches for these.
     per_tensor_dense = not quantization.per_channel_dense
     converter._experimental_disable_per_channel = not quantization.per_channel
@@ -182,7 +193,11 @@ def _converted(
     clips = quantization.calibration != "min-max"
     converter._experimental_calibrate_only = clips
     with native_stderr_captured():
-        content = bytes(converter.convert())
+        try:
+            content = bytes(converter.convert())
+        except RuntimeError as error:  # of an operator that has no form with 16 bits
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"convert: {network.name}: {reason}") from error
         return _with_clipped_ranges(content, images, quantization) if clips else content
 
 

@@ -41,6 +41,9 @@ def _against_training(subject: Subject, tensor: Tensor) -> Iterator[Finding]:
     if subject.trained_range is None:
         return
     (low, high), (trained_low, trained_high) = _range(tensor), subject.trained_range
+    if tensor.dtype is DType.INT16:  # whose zero point is 0: as far below 0 as above
+        trained_high = max(abs(trained_low), abs(trained_high))
+        trained_low = -trained_high
     ratio = (high - low) / max(trained_high - trained_low, 1e-12)
     if not 1 / _TOLERANCE <= ratio <= _TOLERANCE:
         yield Finding(

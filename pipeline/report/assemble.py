@@ -74,6 +74,7 @@ def assemble(
         reconstruction_error=_scores("reconstruction_error", target, results),
         clocks=None if shown["clocks"] is None else ClockCheck(**shown["clocks"]),
         compression=_compression(results),
+        quantized_to=results.get("convert", {}).get("quantized_to", "int8"),
     )
 
 

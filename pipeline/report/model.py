@@ -199,6 +199,7 @@ class Report:
     reconstruction_error: Scores | None = None
     clocks: ClockCheck | None = None
     compression: tuple[CompressionStep, ...] = ()
+    quantized_to: str = "int8"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps, in the order of the attributes."""

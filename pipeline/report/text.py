@@ -19,8 +19,10 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         ("dataset", report.dataset),
         ("generated code minimises", report.optimize),
         *_compression_rows(report),
-        *_score_rows("accuracy", report.accuracy, _percent),
-        *_score_rows("mean squared error", report.reconstruction_error, error_text),
+        *_score_rows("accuracy", report.accuracy, _percent, report.quantized_to),
+        *_score_rows(
+            "mean squared error", report.reconstruction_error, error_text, report.quantized_to
+        ),
         ("golden check against TFLM", _golden(report)),
         ("instructions per inference (emulated)", _spread(report.instructions_per_inference)),
         (f"latency ({_WHERE[report.kind]}), us", _spread(report.latency_us)),
@@ -78,7 +80,7 @@ def step_rows(report: Report) -> list[tuple[str, str, str, str, str]]:
 
 
 def _score_rows(
-    name: str, scores: Scores | None, text: Callable[[float], str]
+    name: str, scores: Scores | None, text: Callable[[float], str], quantized_to: str
 ) -> list[tuple[str, str | None]]:
     if scores is None:
         return []
@@ -87,7 +89,7 @@ def _score_rows(
         (f"{name}, float before compression", scores.float32_uncompressed),
         (f"{name}, float", scores.float32),
         (f"{name}, int8 post-training on the host (TFLM)", scores.int8_post_training),
-        (f"{name}, int8{trained} on the host (TFLM)", scores.int8_host),
+        (f"{name}, {quantized_to}{trained} on the host (TFLM)", scores.int8_host),
     )
     rows = [(title, None if value is None else text(value)) for title, value in values]
     if scores.on_device is not None:

@@ -255,6 +255,14 @@ def _check_files(document: _Document, spec: ExperimentSpec) -> None:
         raise document.error(("model", "parameters"), "[model] a saved model takes no parameters")
 
 
+def _check_quantization(document: _Document, quantization: QuantizationSpec) -> None:
+    """Refuses what the converter has no way to."""
+    if quantization.mode == "16x8" and quantization.calibration != "min-max":
+        raise document.error(
+            ("quantization", "calibration"), '[quantization] calibration needs mode = "ptq"'
+        )
+
+
 def _check_training(document: _Document, training: TrainingSpec) -> None:
     """Refuses what has no meaning together."""
     for key, useless, reason in (
@@ -311,6 +319,7 @@ def parse_spec(text: str, path: Path, known: KnownNames | None = None) -> Experi
     if known is not None:
         _check_names(document, spec, known)
         _check_files(document, spec)
+        _check_quantization(document, spec.quantization)
     return spec
 
 

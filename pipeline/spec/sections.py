@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # its settings have rules, which are of this package
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 Decay: TypeAlias = Literal["none", "step", "cosine"]
 Reduction: TypeAlias = Literal["mean", "sum"]
-QuantizationMode: TypeAlias = Literal["ptq", "qat"]
+QuantizationMode: TypeAlias = Literal["ptq", "qat", "16x8"]
 Calibration: TypeAlias = Literal["min-max", "percentile", "error"]
 Runtime: TypeAlias = Literal["aot", "tflm"]
 
@@ -137,7 +137,8 @@ class QuantizationSpec:
 
     Attributes:
         mode: "ptq", post-training quantization to int8; "qat", the float model is trained on with
-            quantization simulated, and held against "ptq".
+            quantization simulated, and held against "ptq"; "16x8", post-training with 16 bits
+            for activations, which TFLM computes and the aot runtime does not.
         qat_epochs: more epochs, of "qat" only; all but their number and learning rate is as
             [training] says.
         qat_learning_rate: of these epochs.

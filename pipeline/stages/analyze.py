@@ -19,9 +19,9 @@ def _evaluate(run: Run) -> Mapping[str, Any]:
 
     dataset = load_data(run.target.experiment.data)
     total = len(dataset.test_images)
-    return score_json(
-        host_score(run.read(MODEL), dataset, lambda done: run.progress.advanced(done, total))
-    )
+    found = host_score(run.read(MODEL), dataset, lambda done: run.progress.advanced(done, total))
+    mode = run.target.experiment.quantization.mode
+    return {**score_json(found), "quantized_to": "16x8" if mode == "16x8" else "int8"}
 
 
 EVALUATE = Stage(
@@ -40,7 +40,9 @@ EVALUATE = Stage(
     ),
     versions=packages("tflite_micro", "numpy"),
     execute=_evaluate,
-    summary=lambda r: f"int8 {result_line(r)} of {r['samples']:,} images (TFLM)",
+    summary=lambda r: (
+        f"{r.get('quantized_to', 'int8')} {result_line(r)} of {r['samples']:,} images (TFLM)"
+    ),
 )
 
 

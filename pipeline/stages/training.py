@@ -311,7 +311,11 @@ def _convert(run: Run) -> Mapping[str, Any]:
     weights = run.folder.file(QAT_WEIGHTS) if is_qat(run.target) else None
     model = convert(trained_file(run), dataset, spec.quantization, weights)
     run.folder.write(MODEL, model.content)
-    return {"sha256": model.sha256, "bytes": len(model.content)}
+    return {
+        "sha256": model.sha256,
+        "bytes": len(model.content),
+        "quantized_to": "16x8" if spec.quantization.mode == "16x8" else "int8",
+    }
 
 
 CONVERT = Stage(
@@ -336,5 +340,5 @@ CONVERT = Stage(
         **trained_model(target),
         **({QAT_WEIGHTS: "convert"} if is_qat(target) else {}),
     },
-    summary=lambda r: f"int8 .tflite of {r['bytes']:,} bytes",
+    summary=lambda r: f"{r.get('quantized_to', 'int8')} .tflite of {r['bytes']:,} bytes",
 )

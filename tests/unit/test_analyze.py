@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.analysis.analyze import analyze
-from pipeline.convert import require_int8
+from pipeline.convert import require_quantized
 from pipeline.errors import ModelError
 from pipeline.graph import DType, Quantization
 from pipeline.tflite_reader import read_tflite
@@ -95,7 +95,7 @@ def test_a_float_tensor_left_by_the_converter_is_refused_by_name():
     writer.operator("DEQUANTIZE", [x], [island])
     writer.operator("QUANTIZE", [island], [z])
     with pytest.raises(ModelError, match=r"op 0 DEQUANTIZE has float32 tensor 2 \(t2\)"):
-        require_int8(read_tflite(writer.build([x], [z])))
+        require_quantized(read_tflite(writer.build([x], [z])))
 
 
 def test_an_input_that_is_not_int8_is_refused():
@@ -103,4 +103,4 @@ def test_an_input_that_is_not_int8_is_refused():
     x, y = writer.tensor((1, 4), DType.UINT8, UNIT), activation(writer, (1, 4))
     writer.operator("QUANTIZE", [x], [y])
     with pytest.raises(ModelError, match=r"input 0 \(t0\) is uint8, not int8"):
-        require_int8(read_tflite(writer.build([x], [y])))
+        require_quantized(read_tflite(writer.build([x], [y])))

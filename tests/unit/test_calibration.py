@@ -109,3 +109,46 @@ def test_convolutions_have_one_scale_where_that_is_asked_for():
     assert set(scales[False]) == {1}
     assert len(scales[True]) == len(scales[False])
     assert min(scales[True]) > 1
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("name", ["conv_mnist", "mobilenet_v2"])
+def test_with_activations_of_16_bits_tflm_computes_nearly_what_float_does(name):
+    from compressed import outputs
+    from pipeline.convert import convert_network
+    from pipeline.golden import golden_outputs
+    from pipeline.quantize import quantize
+
+    network = zoo_network(name)
+    inputs = images(network, 4)
+    model = convert_network(network, inputs, QuantizationSpec(mode="16x8"))
+    graph = read_tflite(model.content)
+    (entry,), (result,) = graph.inputs, graph.outputs
+    assert (entry.dtype, result.dtype) == (DType.INT16, DType.INT16)
+    stored = quantize(inputs, entry.scale, entry.zero_point, entry.dtype)
+    found = golden_outputs(model.content, [(image[np.newaxis],) for image in stored])
+    real = np.concatenate([one * result.scale for (one,) in found])
+    np.testing.assert_allclose(real, outputs(network, inputs), atol=0.005)
+
+
+def test_16x8_is_calibrated_by_minimum_and_maximum_only(tmp_path):
+    from pipeline.errors import SpecError
+    from pipeline.spec import parse_spec
+    from pipeline.target import known_names
+
+    text = '[model]\nname = "linear_mnist"\n[data]\nname = "mnist"\n[quantization]\n'
+    text += 'mode = "16x8"\ncalibration = "error"'
+    with pytest.raises(
+        SpecError, match=r'x\.toml:7: \[quantization\] calibration needs mode = "ptq"'
+    ):
+        parse_spec(text, tmp_path / "x.toml", known_names())
+
+
+@pytest.mark.training
+def test_hard_swish_has_no_form_with_16_bits():
+    from pipeline.convert import convert_network
+    from pipeline.errors import ModelError
+
+    network = zoo_network("mobilenet_v3")
+    with pytest.raises(ModelError, match=r"^convert: mobilenet_v3: [^\n]*HARD_SWISH[^\n]*$"):
+        convert_network(network, images(network, 2), QuantizationSpec(mode="16x8"))

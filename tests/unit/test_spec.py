@@ -125,7 +125,8 @@ def test_defaults_fill_what_is_not_given() -> None:
         ),
         (
             '[quantization]\nmode = "qta"',
-            '4: [quantization] mode must be "ptq" or "qat", it is "qta"; did you mean "qat"?',
+            '4: [quantization] mode must be "ptq" or "qat" or "16x8", it is "qta"; '
+            'did you mean "qat"?',
         ),
         (
             "[benchmark]\nsamples = 0",
@@ -313,10 +314,13 @@ FIELDS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "cutout": st.integers(0, 10_000),
     },
     QuantizationSpec: {
-        "mode": st.sampled_from(["ptq", "qat"]),
+        "mode": st.sampled_from(["ptq", "qat", "16x8"]),
         "qat_epochs": st.integers(1, 100_000),
         "qat_learning_rate": st.floats(0, 1000, exclude_min=True),
         "calibration_samples": st.integers(1, 1_000_000),
+        "calibration": st.sampled_from(["min-max", "percentile", "error"]),
+        "calibration_percentile": st.floats(50, 100),
+        "per_channel": st.booleans(),
         "per_channel_dense": st.booleans(),
         "seed": SEED,
     },
