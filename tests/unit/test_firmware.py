@@ -15,7 +15,8 @@ def test_an_interrupted_build_leaves_no_compiler_behind(tmp_path: Path) -> None:
     line = tmp_path / "line"
     os.mkfifo(line)
     reader = os.open(line, os.O_RDONLY | os.O_NONBLOCK)
-    script = f"sleep 60 >'{line}' & echo Compiling main.o; wait"
+    # It is open before the first word is said: a reader sees no end of what never began.
+    script = f"exec 3>'{line}'; sleep 60 & echo Compiling main.o; wait"
 
     def interrupt(file: str) -> None:
         assert file == "main.o"
