@@ -24,6 +24,7 @@ from pipeline.training.augmentation import augment
 from pipeline.training.checkpoint import Checkpoint, TrainingState
 from pipeline.training.constraints import Constraints, kernels
 from pipeline.training.evaluation import Evaluator, losses_and_right, network_task
+from pipeline.training.events import EventFile
 from pipeline.training.history import CurvePoint, EpochMetrics, TrainingProgress
 from pipeline.training.schedule import learning_rate_at
 from pipeline.training.task import Task
@@ -120,7 +121,7 @@ class _Loop:
         self._evaluator = Evaluator(self._trained, dataset.scaling, self._task)
         self._state = TrainingState([], [])
         self._order: Indices | None = None
-        self._events = None if events is None else tf.summary.create_file_writer(str(events))
+        self._events = None if events is None else EventFile(events)
 
     @property
     def is_over(self) -> bool:
@@ -212,7 +213,8 @@ class _Loop:
             best is None or (metrics.validation_loss or 0.0) < best
         ):
             state.best_epoch, state.best_weights = epoch, self._trained.get_weights()
-        self._write_events(metrics)
+        if self._events is not None:
+            self._events.add(metrics)
 
     def _curve_point(self) -> CurvePoint:
         data = self._dataset
@@ -223,16 +225,6 @@ class _Loop:
         assert train is not None, "curves are of classifiers"
         assert test is not None, "curves are of classifiers"
         return CurvePoint(self._state.update, train, test)
-
-    def _write_events(self, metrics: EpochMetrics) -> None:
-        if self._events is None:
-            return
-        tf = tensorflow()
-        with self._events.as_default(step=metrics.epoch):
-            for name, value in vars(metrics).items():
-                if name != "epoch" and value is not None:
-                    tf.summary.scalar(name, value)
-        self._events.flush()
 
 
 def _as_trained(network: Any, training: TrainingSpec, update: Any) -> Any:

@@ -262,3 +262,20 @@ def test_augmentation_depends_on_seed_and_update_alone() -> None:
     _, later = changed(AUGMENTATION, update=4)
     np.testing.assert_array_equal(once, again)
     assert not (once == later).all(axis=(1, 2, 3)).any()
+
+
+def test_tensorboard_gets_the_metrics_of_every_epoch(tmp_path: Path) -> None:
+    tf = tensorflow()
+    training = TrainingSpec(epochs=2, validation_split=0.5)
+    trained = train(
+        ModelSpec("linear_mnist"), training, small(100), tmp_path / "m.keras", events=tmp_path / "e"
+    )
+    [file] = (tmp_path / "e").iterdir()
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    first, *events = (tf.compat.v1.Event.FromString(record) for record in records)
+    assert first.file_version == "brain.Event:2"
+    assert [event.step for event in events] == [1, 2]
+    for event, epoch in zip(events, trained.history.epochs, strict=True):
+        shown = {value.tag: value.simple_value for value in event.summary.value}
+        expected = {name: value for name, value in vars(epoch).items() if name != "epoch"}
+        assert shown == pytest.approx(expected)
