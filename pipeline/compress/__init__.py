@@ -5,13 +5,11 @@ Nothing here imports TensorFlow until a technique is applied.
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from pipeline.registry import Registry
 from pipeline.spec.rules import LEARNING_RATE, integer
 
 if TYPE_CHECKING:
@@ -80,22 +78,8 @@ class Technique:
     files: tuple[str, ...] = ()
 
 
-_techniques: dict[str, Technique] = {}
-
-
-def register(technique: Technique) -> None:
-    """Makes a technique known. Raises ValueError where its name is registered already."""
-    if technique.name in _techniques:
-        raise ValueError(f"technique {technique.name} is registered twice")
-    _techniques[technique.name] = technique
-
-
-@functools.cache
-def techniques() -> Mapping[str, Technique]:
-    """All techniques by name, in alphabetical order."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return dict(sorted(_techniques.items()))
+_registry = Registry[Technique](__name__, "technique", lambda entry: entry.name)
+register, techniques = _registry.register, _registry.all
 
 
 def technique_of(settings: Any) -> Technique:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import os
-import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
+from pipeline.registry import Registry
 from pipeline.spec.near_miss import suggestion
 from pipeline.spec.own_files import data_file
 
@@ -91,23 +89,8 @@ class DataDefinition:
     load: Callable[[Path], Dataset]
 
 
-_definitions: dict[str, DataDefinition] = {}
-
-
-def register(definition: DataDefinition) -> None:
-    """Makes a data set known. Raises ValueError where its name is registered already."""
-    if definition.name in _definitions:
-        raise ValueError(f"data set {definition.name} is registered twice")
-    _definitions[definition.name] = definition
-
-
-@functools.cache
-def definitions() -> Mapping[str, DataDefinition]:
-    """All data sets by name, in alphabetical order."""
-    for module in pkgutil.iter_modules(__path__):
-        if module.name != "fetch":  # the command `python -m pipeline.data.fetch`
-            importlib.import_module(f"{__name__}.{module.name}")
-    return dict(sorted(_definitions.items()))
+_registry = Registry[DataDefinition](__name__, "data set", lambda entry: entry.name)
+register, definitions = _registry.register, _registry.all
 
 
 def user_cache_folder() -> Path:

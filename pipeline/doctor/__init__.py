@@ -5,12 +5,11 @@ Importing a module registers its check, nothing else does.
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from pipeline.registry import Registry
 
 if TYPE_CHECKING:
     from pipeline.doctor.shared.subject import Subject
@@ -58,22 +57,8 @@ class Check:
     look: Callable[[Subject], Iterable[Finding]]
 
 
-_checks: dict[str, Check] = {}
-
-
-def register(check: Check) -> None:
-    """Makes a check known. Raises ValueError where its id is registered already."""
-    if check.id in _checks:
-        raise ValueError(f"check {check.id} is registered twice")
-    _checks[check.id] = check
-
-
-@functools.cache
-def checks() -> Mapping[str, Check]:
-    """All checks by id, in alphabetical order."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return dict(sorted(_checks.items()))
+_registry = Registry[Check](__name__, "check", lambda entry: entry.id)
+register, checks = _registry.register, _registry.all
 
 
 def examine(subject: Subject) -> tuple[Finding, ...]:

@@ -6,15 +6,13 @@ Nothing here imports TensorFlow until a model is built.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
 import math
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import SpecError
+from pipeline.registry import Registry
 from pipeline.spec.near_miss import suggestion
 from pipeline.spec.toml_text import toml_value
 
@@ -100,22 +98,8 @@ class ModelDefinition:
         )
 
 
-_definitions: dict[str, ModelDefinition] = {}
-
-
-def register(definition: ModelDefinition) -> None:
-    """Makes an architecture known. Raises ValueError where its name is registered already."""
-    if definition.name in _definitions:
-        raise ValueError(f"model {definition.name} is registered twice")
-    _definitions[definition.name] = definition
-
-
-@functools.cache
-def models() -> Mapping[str, ModelDefinition]:
-    """All architectures by name, in alphabetical order."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return dict(sorted(_definitions.items()))
+_registry = Registry[ModelDefinition](__name__, "model", lambda entry: entry.name)
+register, models = _registry.register, _registry.all
 
 
 def model(name: str) -> ModelDefinition:

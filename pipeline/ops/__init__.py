@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ import numpy as np
 from pipeline.aot.program import Step
 from pipeline.errors import UnsupportedOperatorError
 from pipeline.graph import Operator, Shape
+from pipeline.registry import Registry
 
 if TYPE_CHECKING:
     from pipeline.ops.shared.rules import WindowAxis
@@ -64,22 +62,8 @@ class OperatorDefinition:
     windows: Callable[[Operator], tuple[WindowAxis, WindowAxis]] | None = None
 
 
-_definitions: dict[str, OperatorDefinition] = {}
-
-
-def register(definition: OperatorDefinition) -> None:
-    """Makes an operator known. Raises ValueError where its kind is registered already."""
-    if definition.kind in _definitions:
-        raise ValueError(f"operator {definition.kind} is registered twice")
-    _definitions[definition.kind] = definition
-
-
-@functools.cache
-def definitions() -> Mapping[str, OperatorDefinition]:
-    """All operators by kind, in alphabetical order."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return dict(sorted(_definitions.items()))
+_registry = Registry[OperatorDefinition](__name__, "operator", lambda entry: entry.kind)
+register, definitions = _registry.register, _registry.all
 
 
 def require(op: Operator, condition: bool, supported: str) -> None:
