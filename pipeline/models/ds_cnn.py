@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
+from pipeline.models.shared.average import global_average
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def build(parameters: DsCnnParameters, image_shape: tuple[int, ...], classes: in
         depthwise, pointwise = f"depthwise_{number}", f"pointwise_{number}"
         x = activated(layers.DepthwiseConv2D(3, padding="same", name=depthwise)(x), depthwise)
         x = activated(layers.Conv2D(parameters.filters, 1, name=pointwise)(x), pointwise)
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = global_average(x)
     x = layers.Dense(classes, activation="softmax", name="probabilities")(x)
     return Model(image, x, name="ds_cnn")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
+from pipeline.models.shared.average import global_average
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def build(parameters: InceptionMiniParameters, image_shape: tuple[int, ...], cla
         if number > 1:
             x = layers.MaxPooling2D(2, name=f"pool_{number}")(x)
         x = block(x, f"block_{number}")
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = global_average(x)
     x = layers.Dense(classes, activation="softmax", name="probabilities")(x)
     return Model(image, x, name="inception_mini")
 

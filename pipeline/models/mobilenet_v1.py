@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
+from pipeline.models.shared.average import global_average
 
 _STEM_FILTERS = 32
 # (output channels at alpha 1, stride) of each block.
@@ -75,7 +76,7 @@ def build(parameters: MobilenetV1Parameters, image_shape: tuple[int, ...], class
         x = normalized(x, depthwise)
         x = layers.Conv2D(channels(filters), kernel_size=1, use_bias=False, name=pointwise)(x)
         x = normalized(x, pointwise)
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = global_average(x)
     x = layers.Dense(classes, activation="softmax", name="probabilities")(x)
     return Model(image, x, name="mobilenet_v1")
 

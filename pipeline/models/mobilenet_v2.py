@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
+from pipeline.models.shared.average import global_average
 
 _STEM_FILTERS = 32
 # (output channels at alpha 1, blocks, stride of the first one) of each stage; the first stage
@@ -97,7 +98,7 @@ def build(parameters: MobilenetV2Parameters, image_shape: tuple[int, ...], class
                 name=f"stage_{number + 1}_block_{index + 1}",
             )
     x = pointwise(x, parameters.head_filters, "head")
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = global_average(x)
     x = layers.Dense(classes, activation="softmax", name="probabilities")(x)
     return Model(image, x, name="mobilenet_v2")
 

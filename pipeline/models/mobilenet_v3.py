@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
 from pipeline.models.mobilenet_v2 import multiple_of_8
+from pipeline.models.shared.average import global_average
 
 _STEM_FILTERS = 16
 # (kernel, expansion, output channels at alpha 1, squeezes and excites, hard-swish instead of
@@ -104,7 +105,7 @@ def build(parameters: MobilenetV3Parameters, image_shape: tuple[int, ...], class
     for number, row in enumerate(_BLOCKS[: parameters.blocks], start=1):
         x = block(x, row, f"block_{number}")
     x = convolution(x, multiple_of_8(_LAST_EXPANSION * x.shape[-1]), 1, "last")
-    x = layers.GlobalAveragePooling2D(name="average")(activated(x, True, "last"))
+    x = global_average(activated(x, True, "last"))
     x = activated(layers.Dense(parameters.head_units, name="head")(x), True, "head")
     x = layers.Dense(classes, activation="softmax", name="probabilities")(x)
     return Model(image, x, name="mobilenet_v3")

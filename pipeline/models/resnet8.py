@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
+from pipeline.models.shared.average import global_average
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def build(parameters: Resnet8Parameters, image_shape: tuple[int, ...], classes: 
         if stride != 1:
             x = convolution(x, filters, 1, f"{name}_shortcut", stride, normalizes=False)
         x = relu(layers.Add(name=f"{name}_add")([x, y]), name)
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = global_average(x)
     x = layers.Dense(
         classes, activation="softmax", kernel_initializer="he_normal", name="probabilities"
     )(x)

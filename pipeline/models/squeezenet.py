@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.models import ModelDefinition, parameter, register
+from pipeline.models.shared.average import global_average
 
 _STEM_FILTERS = 64
 # (squeeze channels, channels of either expand convolution) of each Fire module at alpha 1.
@@ -66,7 +67,7 @@ def build(parameters: SqueezenetParameters, image_shape: tuple[int, ...], classe
         sides = [convolution(x, expand, kernel, f"{name}_expand_{kernel}") for kernel in (1, 3)]
         x = layers.Concatenate(name=f"{name}_concatenate")(sides)
     x = layers.Conv2D(classes, 1, name="classes")(x)
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = global_average(x)
     x = layers.Softmax(name="probabilities")(x)
     return Model(image, x, name="squeezenet")
 

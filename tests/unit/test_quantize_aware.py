@@ -75,7 +75,7 @@ def test_no_float_is_left_and_int8_does_what_the_simulation_does(name, dataset, 
     assert {t.dtype for t in graph.tensors} <= {DType.INT8, DType.INT32}
     assert {op.kind for op in graph.operators} <= {
         *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D"),
-        *("MEAN", "CONCATENATION", "RESHAPE", "SOFTMAX"),
+        *("AVERAGE_POOL_2D", "QUANTIZE", "CONCATENATION", "RESHAPE", "SOFTMAX"),
     }
     accuracy = host_score(model.content, dataset).value
     assert accuracy == pytest.approx(history.accuracy, abs=0.02)
