@@ -172,22 +172,19 @@ def _stream(layer: _Layer, constants: Requantization, wide: bool) -> ConstArray:
     return ConstArray("stream", np.stack(columns, axis=1).astype(np.int32).ravel())
 
 
-def _candidate(call: KernelCall, layer: _Layer, constants: Requantization, wide: bool) -> Candidate:
-    size, channels = layer.size, len(layer.weights)
-    stream = _stream(layer, constants, wide)
-    form = "signed" if constants.signed else "relu"
-    variant = f"{form}{constants.shift}{'_wide' * wide}{'_columns' * layer.by_columns}"
+def _params(
+    call: KernelCall, layer: _Layer, constants: Requantization, stream: ConstArray
+) -> dict[str, FieldValue]:
+    inputs = integer(call, "input_channels")
     plane_rows, plane_pitch = layer.plane
-    scratch = 2 * plane_rows * plane_pitch + _SLACK_BYTES
-    batches, inputs = integer(call, "batches"), integer(call, "input_channels")
-    params: dict[str, FieldValue] = {
-        "batches": batches,
+    return {
+        "batches": integer(call, "batches"),
         "input_height": layer.inputs[0],
         "input_width": layer.inputs[1],
         "input_channels": inputs,
         "output_height": layer.outputs[0],
         "output_width": layer.outputs[1],
-        "depth_multiplier": channels // inputs,
+        "depth_multiplier": len(layer.weights) // inputs,
         "stride_height": layer.strides[0],
         "stride_width": layer.strides[1],
         "padding_top": layer.padding[0],
@@ -199,44 +196,63 @@ def _candidate(call: KernelCall, layer: _Layer, constants: Requantization, wide:
         "transposed": layer.by_columns,
         "stream": stream,
     }
-    # All rows of a channel are written before the next channel is read: in one place, an output
-    # overwrites no activation but its channel's.
-    in_place = (
-        batches == 1
-        and channels == inputs
+
+
+def _works_in_place(call: KernelCall, layer: _Layer) -> bool:
+    """Whether the output may lie where the input does.
+
+    All rows of a channel are written before the next channel is read: an output overwrites no
+    activation but its channel's.
+    """
+    return (
+        integer(call, "batches") == 1
+        and len(layer.weights) == integer(call, "input_channels")
         and layer.outputs[0] <= layer.inputs[0]
         and layer.outputs[1] <= layer.inputs[1]
     )
-    new = KernelCall(
-        f"{FAMILY}_{size}x{size}_{variant}",
-        params,
+
+
+def _kernel_call(
+    call: KernelCall, layer: _Layer, constants: Requantization, wide: bool
+) -> KernelCall:
+    stream = _stream(layer, constants, wide)
+    form = "signed" if constants.signed else "relu"
+    variant = f"{form}{constants.shift}{'_wide' * wide}{'_columns' * layer.by_columns}"
+    plane_rows, plane_pitch = layer.plane
+    return KernelCall(
+        f"{FAMILY}_{layer.size}x{layer.size}_{variant}",
+        _params(call, layer, constants, stream),
         call.inputs,
         call.outputs,
-        scratch_bytes=scratch,
+        scratch_bytes=2 * plane_rows * plane_pitch + _SLACK_BYTES,
         family=FAMILY,
         rendered=RenderedKernel(
             "armv7em/depthwise_s8.c.j2",
             (
-                ("size", size),
+                ("size", layer.size),
                 ("signed", int(constants.signed)),
                 ("wide", int(wide)),
                 ("transposed", layer.by_columns),
                 ("shift", constants.shift),
                 ("variant", variant),
-                ("words", stream.data.size // channels),
+                ("words", stream.data.size // len(layer.weights)),
             ),
         ),
-        leads=(SAME_PLACE,) if in_place else (),
+        leads=(SAME_PLACE,) if _works_in_place(call, layer) else (),
     )
-    expand = 75 if size == 3 else 128
-    core = channels * (expand + layer.core_instructions(constants.signed))
-    unpack = inputs * layer.inputs[0] * (12 + 3 * layer.inputs[1])
+
+
+def _candidate(call: KernelCall, layer: _Layer, constants: Requantization, wide: bool) -> Candidate:
+    new = _kernel_call(call, layer, constants, wide)
+    expand = 75 if layer.size == 3 else 128
+    core = len(layer.weights) * (expand + layer.core_instructions(constants.signed))
+    unpack = integer(call, "input_channels") * layer.inputs[0] * (12 + 3 * layer.inputs[1])
     return Candidate(
         (new,),
-        instructions=batches * (core + unpack),
-        code_bytes=(380 if size == 3 else 530) + (60 if constants.signed else 0),
-        const_bytes=int(stream.data.nbytes) + 4 * len(params),
-        scratch_bytes=scratch,
+        instructions=integer(call, "batches") * (core + unpack),
+        code_bytes=(380 if layer.size == 3 else 530) + (60 if constants.signed else 0),
+        const_bytes=int(array(new, "stream").nbytes) + 4 * len(new.params),
+        scratch_bytes=new.scratch_bytes,
         reason="Armv7E-M: two outputs of a row at a time from a plane of 16 bits",
         parts=(("armv7em_depthwise_planes", 600),),
     )
