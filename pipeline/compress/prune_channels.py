@@ -7,7 +7,7 @@ Li et al., "Pruning Filters for Efficient ConvNets", arXiv:1608.08710 (importanc
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -48,7 +48,7 @@ def apply(settings: PruneChannels, network: Any, _dataset: Dataset) -> Change:
         ModelError: no channel can be removed.
     """
     channels = trace(network)
-    scores = _scores(channels, network, settings.importance)
+    scores = importances(channels, network, settings.importance)
     removed = _chosen(channels, scores, settings)
     if not removed:
         raise ModelError(
@@ -84,8 +84,8 @@ def without_channels(network: Any, channels: Channels, removed: frozenset[int]) 
     return rebuilt(network, parts)
 
 
-def _scores(channels: Channels, network: Any, importance: Importance) -> dict[int, float]:
-    """Number of channels that can be removed -> importance."""
+def importances(channels: Channels, network: Any, importance: Importance) -> dict[int, float]:
+    """Number of a channel that can be removed -> importance; see `PruneChannels`."""
     found: dict[int, list[float]] = {}
     for wiring, values in (
         _filter_sums(channels) if importance == "l1" else _normalization_scales(channels, network)
@@ -120,7 +120,7 @@ def _chosen(
 ) -> frozenset[int]:
     """The numbers to remove."""
     groups = [
-        sorted(_numbers(channels, names) & scores.keys(), key=lambda n: (scores[n], n))
+        sorted(channels.numbers(names) & scores.keys(), key=lambda n: (scores[n], n))
         for names in channels.tied()
     ]
     if settings.scope == "layer":
@@ -136,14 +136,10 @@ def _chosen(
     }
     removed: set[int] = set()
     for group, count, names in zip(groups, counts, channels.tied(), strict=True):
-        width = len(_numbers(channels, names))
+        width = len(channels.numbers(names))
         kept = math.ceil((width - count) / settings.multiple) * settings.multiple
         removed.update([n for n in group if n not in last][: max(0, width - kept)])
     return frozenset(removed)
-
-
-def _numbers(channels: Channels, names: Sequence[str]) -> set[int]:
-    return {n for name in names for n in channels.producers[name].writes.tolist()}
 
 
 def _skipped(network: Any, channels: Channels, scores: Mapping[int, float]) -> dict[str, str]:

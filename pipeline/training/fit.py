@@ -104,7 +104,7 @@ class _Loop:
         self._constraints = constraints
         self._update = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._trained = _as_trained(network, training, self._update)
-        self._train, self._validation = _split(dataset, training)
+        self._train, self._validation = split_training(dataset, training)
         self._batches = math.ceil(len(self._train) / training.batch_size)
         self._optimizer = _optimizer(training)
         self._optimizer.build(self._trained.trainable_variables)
@@ -235,7 +235,7 @@ def _as_trained(network: Any, training: TrainingSpec, update: Any) -> Any:
     return twin(network, training.dropout, training.seed, update)
 
 
-def _split(dataset: Dataset, training: TrainingSpec) -> tuple[Indices, Indices]:
+def split_training(dataset: Dataset, training: TrainingSpec) -> tuple[Indices, Indices]:
     """Images to train on, and those kept apart for validation."""
     everything = np.arange(len(dataset.train_images))
     kept = round(training.validation_split * len(everything))

@@ -67,6 +67,10 @@ class Channels:
         """Convolutions and dense layers, whose output channels are what can be removed."""
         return {name: wiring for name, wiring in self.wirings.items() if wiring.is_producer}
 
+    def numbers(self, producers: Iterable[str]) -> set[int]:
+        """Those that these layers write."""
+        return {n for name in producers for n in self.wirings[name].writes.tolist()}
+
     def tied(self) -> list[list[str]]:
         """Producers in groups that share numbers, in the network's order."""
         groups: list[tuple[set[int], list[str]]] = []
