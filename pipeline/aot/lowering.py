@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline import ops
 from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.memory import plan_memory
+from pipeline.aot.passes.constant_channels import settle_constant_channels
 from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import with_leads
@@ -77,4 +78,4 @@ def estimated_instructions(graph: Graph, goal: Goal) -> dict[int, int] | None:
 
 def _lower_operator(op: Operator) -> Step:
     require_supported(op)
-    return ops.definitions()[op.kind].lower(op)
+    return settle_constant_channels(ops.definitions()[op.kind].lower(op))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from armv7em_cases import matrix_call
 from benchmarks.network import Activations, Network
+from pipeline.aot.armv7em import candidates
+from pipeline.aot.armv7em.params import array
 from pipeline.aot.lowering import lower
+from pipeline.aot.passes.constant_channels import settle_constant_channels
 from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import row_by_row_lead, share_in_place, with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
-from pipeline.aot.program import ConstArray, Program, Step
+from pipeline.aot.program import ConstArray, Program, Step, int32_array
 from pipeline.aot.row_schedule import fuse_rows
 from pipeline.aot.rows import RowStep, row_step
 from pipeline.graph import DType, Graph, Quantization
@@ -142,3 +147,19 @@ def test_a_constant_output_is_still_written() -> None:
     writer.operator("RELU", [c], [y])
     graph, steps = lowered(writer.build([], [y]))
     assert kinds(fold_constants(graph, steps)) == ["RELU"]
+
+
+def test_a_filter_of_zeros_does_not_keep_its_layer_from_the_fast_kernels() -> None:
+    call = matrix_call(np.random.default_rng(5), rows=4, inputs=9, outputs=6, zero_point=-128)
+    weights, bias, scales = (array(call, name).copy() for name in ("weights", "bias", "shifts"))
+    weights[2], bias[2], scales[2] = 0, 2_000_000_000, -31  # 2e9 * m / 2^62 is nearly 0
+    params = {
+        **call.params,
+        "weights": ConstArray("weights", weights),
+        "bias": int32_array("bias", bias),
+        "shifts": ConstArray("shifts", scales),
+    }
+    dead = replace(call, params=params)
+    assert candidates(dead) == []
+    (settled,) = settle_constant_channels(Step((), (dead,))).calls
+    assert candidates(settled)

@@ -126,6 +126,7 @@ WEIGHTED_SUM_OPTIONS = frozenset(
         "no bias",
         "left shift",
         "weight -128",
+        "dead channel",
         *(f"fused {activation.name}" for activation in rules.FUSED_ACTIVATIONS),
     }
 ) | cases.zero_point_options("input", "output")
@@ -153,8 +154,13 @@ def draw_weighted_sum(
     if left_shift:
         values = rng.integers(-2, 3, weights_shape).astype(np.int8)
     rows = np.moveaxis(values, channel_axis, 0).reshape(channels, -1).astype(np.float64)
+    dead = per_channel and cases.chance(rng, 0.2)
+    if dead:  # a filter of zeros, as training leaves it behind
+        np.moveaxis(values, channel_axis, 0)[0] = rows[0] = 0
     spreads = _INT8_DEVIATION * np.sqrt((rows**2).sum(axis=1)) + 1.0
     factors = rng.uniform(1.0, 6.0, channels) if left_shift else rng.uniform(20, 80) / spreads
+    if dead:
+        factors[0] = 10.0 ** rng.uniform(-9.0, -5.0)
     if not per_channel:
         factors = np.array([np.median(factors)])
     activation = cases.pick(rng, rules.FUSED_ACTIVATIONS)
@@ -165,6 +171,8 @@ def draw_weighted_sum(
     if cases.chance(rng, 0.8):
         bias_scales = tuple(cases.float32(source.scales[0] * scale) for scale in scales)
         data = _draw_bias(rng, rows, source.zero_points[0], spreads)
+        if dead:
+            data[0] = rng.integers(1 - (1 << 31), 1 << 31)
         bias = Operand((channels,), DType.INT32, Quantization(bias_scales, zero_points), data)
     quantization = Quantization(scales, zero_points, channel_axis)
     found = {
@@ -174,6 +182,7 @@ def draw_weighted_sum(
         "no bias": bias is None,
         "left shift": bool(max(factors) >= 1.0),
         "weight -128": bool((values == rules.INT8_MIN).any()),
+        "dead channel": dead,
         f"fused {activation.name}": True,
     }
     return WeightedSumDraw(
