@@ -89,10 +89,16 @@ class Window:
     kernel: int
     stride: int
     same: bool
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """Elements from the first tap to the last."""
+        return (self.kernel - 1) * self.dilation + 1
 
     @property
     def output(self) -> int:
-        reach = self.input if self.same else self.input - self.kernel + 1
+        reach = self.input if self.same else self.input - self.reach + 1
         return -(-reach // self.stride)
 
     @property
@@ -100,7 +106,7 @@ class Window:
         """Before the image; SAME puts the odd one behind it."""
         if not self.same:
             return 0
-        return max(0, (self.output - 1) * self.stride + self.kernel - self.input) // 2
+        return max(0, (self.output - 1) * self.stride + self.reach - self.input) // 2
 
 
 def window_params(
@@ -110,8 +116,8 @@ def window_params(
     return {
         "stride_height": rows.stride,
         "stride_width": columns.stride,
-        "dilation_height": 1,
-        "dilation_width": 1,
+        "dilation_height": rows.dilation,
+        "dilation_width": columns.dilation,
         "padding_top": rows.padding,
         "padding_left": columns.padding,
         "input_zero_point": zero_points[0],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,23 @@ def random_conv(rng: np.random.Generator) -> KernelCall:
         random_window(rng),
         random_window(rng),
         channels=(int(rng.choice([1, 1, 2, 3, 3, 4, 5, 8, 12, 16])), int(rng.integers(2, 12))),
+        zero_points=(int(rng.choice([-128, 127, 0, 5, -3])), draw.zero_point(rng)),
+        batches=int(rng.choice([1, 1, 1, 2])),
+    )
+
+
+def random_dilated(rng: np.random.Generator) -> KernelCall:
+    def window() -> draw.Window:
+        drawn = random_window(rng)  # three times as wide an image holds the longest window
+        return replace(
+            drawn, input=2 * drawn.kernel + drawn.input, dilation=int(rng.integers(1, 4))
+        )
+
+    return draw.conv_call(
+        rng,
+        window(),
+        window(),
+        channels=(int(rng.choice([4, 8, 12, 16])), int(rng.integers(2, 12))),
         zero_points=(int(rng.choice([-128, 127, 0, 5, -3])), draw.zero_point(rng)),
         batches=int(rng.choice([1, 1, 1, 2])),
     )
@@ -146,6 +164,7 @@ def random_mean(rng: np.random.Generator) -> KernelCall:
 DRAWS: dict[str, Callable[[np.random.Generator], KernelCall]] = {
     "matrix": random_matrix,
     "conv": random_conv,
+    "dilated conv": random_dilated,
     "winograd": random_winograd,
     "depthwise": random_depthwise,
     "max pool": random_max_pool,

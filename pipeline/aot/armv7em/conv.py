@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel
 from pipeline.aot.armv7em.cross_cancel import STEP_INPUTS, PackedLayer
-from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_plain
+from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_dilated, is_grouped
 from pipeline.aot.cost import Candidate
-from pipeline.aot.program import FieldValue, KernelCall, RenderedKernel
+from pipeline.aot.program import KernelCall, RenderedKernel
 
-FAMILY = "armv7em_conv_s8"
+FAMILY, _DILATED = "armv7em_conv_s8", "armv7em_dilated_conv_s8"
 _LARGEST_UNROLLED = 12  # words of a window's rows that are gathered without a loop
 _COPIED = (
     "batches",
@@ -33,7 +33,9 @@ _COPIED = (
 
 def candidates(call: KernelCall) -> list[Candidate]:
     """Ways through the tile kernels; none where they are not proved exact for the call."""
-    if call.kernel != "conv_2d_s8" or not full_int8_range(call) or not is_plain(call):
+    if call.kernel != "conv_2d_s8" or not full_int8_range(call) or is_grouped(call):
+        return []
+    if is_dilated(call) and integer(call, "input_channels") % STEP_INPUTS:
         return []
     weights = _in_words(call)
     sums = weights.astype(np.int64).sum(axis=1)
@@ -70,21 +72,29 @@ def _in_words(call: KernelCall) -> npt.NDArray[np.int8]:
     return np.concatenate([begin.reshape(channels, -1), end.reshape(channels, -1)], axis=1)
 
 
+def _fields(call: KernelCall) -> tuple[str, ...]:
+    """Of the portable call, in the order of the kernel's header."""
+    if not is_dilated(call):
+        return _COPIED
+    at = _COPIED.index("padding_top")
+    return (*_COPIED[:at], "dilation_height", "dilation_width", *_COPIED[at:])
+
+
 def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
     outputs = integer(call, "output_channels")
+    rows = integer(call, "kernel_height")
     row_words, rest = _row_words(call)
-    words = integer(call, "input_channels") % STEP_INPUTS == 0
+    words, dilated = integer(call, "input_channels") % STEP_INPUTS == 0, is_dilated(call)
     scratch = packed.steps * 24
     if not words:  # a row of a window, and the ends of all rows
         scratch += (row_words + 1 + packed.steps) * STEP_INPUTS
-    params: dict[str, FieldValue] = {name: call.params[name] for name in _COPIED}
-    rows = integer(call, "kernel_height")
     unrolled = not words and rows * row_words <= _LARGEST_UNROLLED
     window = f"_{rows}x{row_words}" if unrolled else ""
+    family, fields = _DILATED if dilated else FAMILY, _fields(call)
     new = KernelCall(
-        f"{FAMILY}_{'fours' if words else f'rest{rest}{window}'}_{packed.variant}",
+        f"{family}_{'fours' if words else f'rest{rest}{window}'}_{packed.variant}",
         {
-            **params,
+            **{name: call.params[name] for name in fields},
             "row_words": row_words,
             "shift": packed.shift,
             "offset": packed.offset,
@@ -93,12 +103,13 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
         call.inputs,
         call.outputs,
         scratch_bytes=scratch,
-        family=FAMILY,
+        family=family,
         rendered=RenderedKernel(
             "armv7em/conv_s8.c.j2",
             (
                 *cross_cancel.template_values(packed),
                 ("words", int(words)),
+                ("dilated", int(dilated)),
                 ("rest", rest),
                 ("unrolled", int(unrolled)),
                 ("rows", rows if unrolled else 0),
@@ -112,7 +123,7 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
         (new,),
         instructions=cross_cancel.instructions(packed, pixels, outputs, _gather(call, packed)),
         code_bytes=850 + (18 * rows * row_words + 40 if unrolled else 0),
-        const_bytes=int(packed.stream.data.nbytes) + 4 * (len(_COPIED) + 4),
+        const_bytes=int(packed.stream.data.nbytes) + 4 * len(new.params),
         scratch_bytes=scratch,
         reason="Armv7E-M: 4 products in 2 instructions, exact in 24 bits for these weights",
         parts=cross_cancel.code_parts(packed, tiled=True),
@@ -122,6 +133,8 @@ def _candidate(call: KernelCall, packed: PackedLayer) -> Candidate:
 def _gather(call: KernelCall, packed: PackedLayer) -> int:
     """Instructions to gather one window that is inside the image."""
     rows = integer(call, "kernel_height")
+    if is_dilated(call):
+        return 50 + rows * (14 + 30 * integer(call, "kernel_width")) + 5 * packed.steps
     if integer(call, "input_channels") % STEP_INPUTS == 0:
         return 50 + 14 * rows + 5 * packed.steps
     if rows * _row_words(call)[0] <= _LARGEST_UNROLLED:

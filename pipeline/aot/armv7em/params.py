@@ -28,9 +28,11 @@ def full_int8_range(call: KernelCall) -> bool:
     return (integer(call, "output_low"), integer(call, "output_high")) == (-128, 127)
 
 
-def is_plain(call: KernelCall) -> bool:
-    """Whether a convolution has neither groups nor dilation."""
-    return (
-        integer(call, "kernel_channels") == integer(call, "input_channels")
-        and integer(call, "dilation_height") == integer(call, "dilation_width") == 1
-    )
+def is_grouped(call: KernelCall) -> bool:
+    """Whether a convolution's filters see some of the input channels each."""
+    return integer(call, "kernel_channels") != integer(call, "input_channels")
+
+
+def is_dilated(call: KernelCall) -> bool:
+    """Whether the taps of a convolution's windows are apart."""
+    return (integer(call, "dilation_height"), integer(call, "dilation_width")) != (1, 1)

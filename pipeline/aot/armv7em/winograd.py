@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel, requantization
-from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_plain
+from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_dilated, is_grouped
 from pipeline.aot.armv7em.requantization import Requantization
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
@@ -35,7 +35,9 @@ _POSITIONS = 16
 
 def candidates(call: KernelCall) -> list[Candidate]:
     """Ways through the transformed tiles; none where they do not fit or are not proved exact."""
-    if call.kernel != "conv_2d_s8" or not full_int8_range(call) or not is_plain(call):
+    if call.kernel != "conv_2d_s8" or not full_int8_range(call):
+        return []
+    if is_grouped(call) or is_dilated(call):
         return []
     sizes = ("kernel_height", "kernel_width", "stride_height", "stride_width")
     if tuple(integer(call, name) for name in sizes) != (3, 3, 1, 1):
