@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.network import Activations, Network
+from benchmarks.network import Activations, Network, PaddingKind
 from pipeline.ops.shared.cases import between, chance, pick
 
 _LARGEST_BYTES = 3000  # of an activation
@@ -33,6 +33,18 @@ def draw_network(rng: np.random.Generator) -> bytes:
     if x is net.input:
         x = net.hard_swish(x)
     return net.build(*(output for output in outputs if output is not x), x)
+
+
+def draw_early_pool(rng: np.random.Generator) -> bytes:
+    """A 1x1 convolution of one channel and the max-pool behind it, which can be computed first."""
+    net = Network((1, between(rng, 2, 9), between(rng, 2, 13), 1), int(rng.integers(1 << 30)))
+    x = net.input
+    if chance(rng, 0.5):
+        x = net.depthwise(x, activation=pick(rng, ("NONE", "RELU6")))
+    x = net.conv(x, between(rng, 2, 9), 1, activation=pick(rng, ("NONE", "RELU", "RELU6")))
+    padding: PaddingKind = pick(rng, ("SAME", "VALID"))
+    size = pick(rng, (2, 2, 2, 3, (1, 2), (3, 2))) if min(x.shape[1:3]) > 2 else 2
+    return net.build(net.pool(x, "MAX", size, pick(rng, (None, None, 1, 2)), padding))
 
 
 Block = Callable[[np.random.Generator, Network, Activations], Activations | None]

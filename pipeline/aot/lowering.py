@@ -10,6 +10,7 @@ from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
+from pipeline.aot.passes.pool_first import pool_first
 from pipeline.aot.passes.row_fusion import fuse
 from pipeline.aot.program import Program, Step
 from pipeline.aot.selection import Selection, has_costs
@@ -35,7 +36,10 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
                 )
     steps = tuple(_lower_operator(op) for op in graph.operators)
     steps = fold_constants(graph, steps)
-    steps = without_dead_code(graph, pad_into_convolution(graph, steps))
+    steps = pad_into_convolution(graph, steps)
+    if goal.optimize != "flash":  # it takes a kernel more
+        steps = pool_first(graph, steps)
+    steps = without_dead_code(graph, steps)
     steps = tuple(with_leads(step) for step in steps)
     arena = plan_memory(graph, steps, search=0).arena_bytes
     fused = fuse(graph, steps, Selection(goal, steps, arena))

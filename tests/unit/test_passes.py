@@ -18,6 +18,7 @@ from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code
 from pipeline.aot.passes.in_place import row_by_row_lead, share_in_place, with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
+from pipeline.aot.passes.pool_first import pool_first
 from pipeline.aot.program import ConstArray, Program, Step, int32_array
 from pipeline.aot.row_schedule import fuse_rows
 from pipeline.aot.rows import RowStep, row_step
@@ -56,6 +57,36 @@ def test_a_pad_stays_where_others_read_it_or_it_is_no_convolutions() -> None:
     assert padded(lambda net, x: net.add(net.conv(x, 4, 3), x))[1] == "PAD"
     # A 1x1 window would lie outside the image altogether.
     assert padded(lambda net, x: net.conv(x, 4, 1, 2))[1] == "PAD"
+
+
+def pooled(read: Callable[[Network, Activations], Activations]) -> list[str]:
+    """Steps behind the first, a 1x1 convolution of one channel, after the pass."""
+    net = Network((1, 8, 8, 1), seed=1)
+    graph, steps = lowered(net.build(read(net, net.conv(net.input, 4, 1))))
+    return kinds(pool_first(graph, steps))
+
+
+def test_a_pool_goes_before_what_never_falls() -> None:
+    assert pooled(lambda net, x: net.pool(x, "MAX", 2)) == ["CONV_2D+MAX_POOL_2D"]
+
+
+def test_a_table_goes_behind_the_pool_where_it_never_falls() -> None:
+    net = Network((1, 8, 8, 4), seed=1)
+    rising = net.hard_swish(net.input)  # of 0..1
+    graph, steps = lowered(net.build(net.pool(rising, "MAX", 2)))
+    assert kinds(pool_first(graph, steps)) == ["HARD_SWISH+MAX_POOL_2D"]
+    net = Network((1, 8, 8, 4), seed=1)
+    falling = net.hard_swish(net.conv(net.input, 4, 1, activation="NONE"))  # below -1.5
+    graph, steps = lowered(net.build(net.pool(falling, "MAX", 2)))
+    assert kinds(pool_first(graph, steps)) == ["CONV_2D", "HARD_SWISH", "MAX_POOL_2D"]
+
+
+def test_a_pool_stays_where_others_read_what_it_reads_or_channels_mix() -> None:
+    assert pooled(lambda net, x: net.add(net.pool(x, "MAX", 2), net.conv(x, 4, 1, 2)))[1] == (
+        "MAX_POOL_2D"
+    )
+    assert pooled(lambda net, x: net.pool(net.conv(x, 4, 1), "MAX", 2))[2] == "MAX_POOL_2D"
+    assert pooled(lambda net, x: net.pool(x, "AVERAGE", 2))[1] == "AVERAGE_POOL_2D"
 
 
 def test_what_nobody_reads_is_not_executed() -> None:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em import add, conv, depthwise, matrix, max_pool, mean, mul, winograd
+from pipeline.aot.armv7em import (
+    add,
+    conv,
+    depthwise,
+    extremes,
+    matrix,
+    max_pool,
+    mean,
+    mul,
+    winograd,
+)
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import KernelCall
 
@@ -12,6 +22,7 @@ _FAMILIES = (
     winograd.candidates,
     depthwise.candidates,
     max_pool.candidates,
+    extremes.candidates,
     add.candidates,
     mul.candidates,
     mean.candidates,
