@@ -26,6 +26,7 @@ class Options:
     as_json: bool
     quiet: bool
     force: bool
+    share: Path | None = None
 
 
 class _Samples(click.ParamType[int | str]):
@@ -58,7 +59,7 @@ class BoardId(click.ParamType[str]):
 
 
 def common_options(
-    samples: bool = False, port: bool = False, fit: bool = False
+    samples: bool = False, port: bool = False, fit: bool = False, share: bool = False
 ) -> Callable[[F], F]:
     """The options that all commands on a source have, as one `options`."""
     parameters = [
@@ -83,6 +84,10 @@ def common_options(
     if samples:
         text = "Test images to send to the device."
         parameters.append(click.option("--samples", type=_Samples(), metavar="N|all", help=text))
+    if share:
+        text = "Take trainings that other runs left here, and leave this run's."
+        folder = click.Path(file_okay=False, path_type=Path)
+        parameters.append(click.option("--share", type=folder, metavar="DIR", help=text))
     if fit:
         text = "Size tflm's arena by what the device uses of it: builds and runs twice."
         parameters.append(click.option("--fit-arena", is_flag=True, help=text))
@@ -105,12 +110,14 @@ def common_options(
             samples: Any = None,
             port: str | None = None,
             fit_arena: bool = False,
+            share: Path | None = None,
             **others: Any,
         ) -> None:
             from pipeline.target import Overrides
 
             overrides = Overrides(board, runtime, seed, samples, optimize, port, fit_arena)
-            command(Options(overrides, output_dir, as_json, quiet, force), **others)
+            options = Options(overrides, output_dir, as_json, quiet, force, share)
+            command(options, **others)
 
         with_options.__name__ = command.__name__
         with_options.__doc__ = command.__doc__

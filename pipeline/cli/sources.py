@@ -26,6 +26,7 @@ def is_model(source: Path) -> bool:
 def opened(source: Path, options: Options) -> Iterator[Run]:
     """The run that SOURCE means, with its folder locked, and the model or spec in it."""
     from pipeline import target as targets
+    from pipeline.shared_stages import SharedStages
     from pipeline.spec import dump_spec
     from pipeline.stages.run import Run
     from pipeline.store import canonical_key, open_run, sha256_hex
@@ -44,7 +45,8 @@ def opened(source: Path, options: Options) -> Iterator[Run]:
                 (targets.MODEL,),
                 result=targets.import_record(target),
             )
-        yield Run(artifacts, target, Terminal(options.quiet), options.force)
+        shared = None if options.share is None else SharedStages(options.share)
+        yield Run(artifacts, target, Terminal(options.quiet), options.force, shared)
 
 
 def _resolve(source: Path, options: Options) -> tuple[Target, Path]:

@@ -22,7 +22,7 @@ _source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 
 @click.command("run")
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@common_options(samples=True, port=True, fit=True)
+@common_options(samples=True, port=True, fit=True, share=True)
 def run_command(options: Options, spec: Path) -> None:
     """Train, convert, build, flash a board, benchmark and report.
 
@@ -45,6 +45,7 @@ def _stage_command(
     from_model: Sequence[str] = (),
     port: bool = False,
     fit: bool = False,
+    share: bool = False,
 ) -> click.Command:
     """A command that brings one stage up to date.
 
@@ -55,7 +56,7 @@ def _stage_command(
     """
 
     @_source
-    @common_options(port=port, fit=fit)
+    @common_options(port=port, fit=fit, share=share)
     def command(options: Options, source: Path) -> None:
         from pipeline import stages as known
 
@@ -257,7 +258,7 @@ def _read_json(run: Run, artifact: str) -> Any:
 
 COMMANDS: tuple[click.Command, ...] = (
     run_command,
-    _stage_command("train", "Train the model of a spec.", ("TRAIN",)),
+    _stage_command("train", "Train the model of a spec.", ("TRAIN",), share=True),
     _stage_command(
         "convert",
         "Quantize to int8 and convert to .tflite.\n\nWith further training where the spec has it.",

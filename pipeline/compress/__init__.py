@@ -67,7 +67,8 @@ class Technique:
             where it applies to no layer.
         keeps: what all later training must keep of its weights, quantization-aware training too:
             zeros at zero, equal weights of a kernel equal.
-        files: settings that name a run folder or a .keras file.
+        files: settings that name a run folder or a .keras file; None is the run's own model before
+            compression, and `apply` is given where that is.
     """
 
     name: str

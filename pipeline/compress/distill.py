@@ -25,13 +25,14 @@ _LEAST = 1e-9  # probability, of which the logarithm is taken
 @dataclass(frozen=True, kw_only=True)
 class Distill(FineTuning):
     """Attributes:
-    teacher: run folder, whose model before compression it is, or .keras file.
+    teacher: run folder, whose model before compression it is, or .keras file; None is the model
+        that this run itself compresses, as it was trained.
     temperature: T, by which the logarithms of both networks' probabilities are divided.
     alpha: what is minimised is alpha T^2 times the cross-entropy of the softened probabilities,
         plus 1 - alpha times the loss.
     """
 
-    teacher: Annotated[str, TEXT]
+    teacher: Annotated[str | None, TEXT] = None
     temperature: Annotated[float, number(0.1, 100)] = 4.0
     alpha: Annotated[float, number(0, 1)] = 0.5
 
@@ -43,6 +44,7 @@ def apply(settings: Distill, network: Any, dataset: Dataset) -> Change:
         ModelError: the teacher is no Keras model, or one of the two is no classifier of the data
             set's images.
     """
+    assert settings.teacher is not None  # the stage has put the run's own model there
     teacher = load_keras_model(start_file(settings.teacher), "compress")
     if teacher.input_shape[1:] != network.input_shape[1:]:
         raise ModelError(

@@ -178,7 +178,11 @@ def _compression(document: _Document) -> tuple[FineTuning, ...]:
         given = _section(document, keys, title, techniques()[name].settings, values)
         folder = document.path.absolute().parent
         files = techniques()[name].files
-        absolute = {key: os.path.normpath(folder / getattr(given, key)) for key in files}
+        absolute = {
+            key: os.path.normpath(folder / path)
+            for key in files
+            if (path := getattr(given, key)) is not None
+        }
         settings.append(dataclasses.replace(given, **absolute))
     return tuple(settings)
 
@@ -247,8 +251,8 @@ def _check_files(document: _Document, spec: ExperimentSpec) -> None:
 
     for index, settings in enumerate(spec.compression):
         for key in technique_of(settings).files:
-            path = start_file(getattr(settings, key))
-            if not path.is_file():
+            named = getattr(settings, key)
+            if named is not None and not (path := start_file(named)).is_file():
                 keys = ("compression", str(index), key)
                 raise document.error(keys, f"[[compression]] there is no model {path}")
     if own is not None and own.function is None and spec.model.parameters:

@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.compress import kept_constraints, technique_of
+from pipeline.compress import FineTuning, kept_constraints, technique_of
 from pipeline.spec import MAX_TECHNIQUES
 from pipeline.spec.own_files import content_hash, start_file
 from pipeline.stages.run import Run, Stage
 from pipeline.stages.training import (
     COMPRESSED_MODEL,
+    KERAS_MODEL,
     checkpoint_of,
     data_settings,
     load_data,
@@ -21,6 +22,7 @@ from pipeline.stages.training import (
     trained_file,
     trained_model,
 )
+from pipeline.target import Target
 
 FACTS = "compression_{}.json"
 
@@ -29,9 +31,12 @@ def _compress(run: Run, place: int) -> Mapping[str, Any]:
     from pipeline.training.compression import compress
 
     spec = run.target.experiment
+    settings = spec.compression[place - 1]
     checkpoint = checkpoint_of(run, COMPRESS[place - 1])
+    model = str(run.folder.file(KERAS_MODEL))
+    own: dict[str, Any] = dict.fromkeys(_own_model(settings), model)
     compressed = compress(
-        spec.compression[place - 1],
+        dataclasses.replace(settings, **own),
         spec.training,
         load_data(spec.data),
         trained_file(run, place - 1),
@@ -41,7 +46,8 @@ def _compress(run: Run, place: int) -> Mapping[str, Any]:
         checkpoint,
         spec.compression[: place - 1],
     )
-    run.folder.write_json(FACTS.format(place), compressed.to_json())
+    stated = dataclasses.replace(compressed, settings=settings)  # without where the run's model is
+    run.folder.write_json(FACTS.format(place), stated.to_json())
     checkpoint.remove()
     return {
         "technique": compressed.technique,
@@ -55,6 +61,18 @@ def _compress(run: Run, place: int) -> Mapping[str, Any]:
     }
 
 
+def _own_model(settings: FineTuning) -> list[str]:
+    """Settings that mean the run's own model before compression."""
+    return [name for name in technique_of(settings).files if getattr(settings, name) is None]
+
+
+def _taken(target: Target, place: int) -> Mapping[str, str]:
+    taken = dict(trained_model(target, place - 1))
+    if _own_model(target.experiment.compression[place - 1]):
+        taken |= trained_model(target, 0)
+    return taken
+
+
 def _settings(run: Run, place: int) -> tuple[Any, ...]:
     from pipeline.training.schedule import trained_on
 
@@ -63,6 +81,7 @@ def _settings(run: Run, place: int) -> tuple[Any, ...]:
     hashes: dict[str, Any] = {
         name: content_hash(start_file(getattr(settings, name)))
         for name in technique_of(settings).files
+        if name not in _own_model(settings)
     }
     return (
         dataclasses.replace(settings, **hashes),
@@ -89,9 +108,10 @@ def _stage(place: int) -> Stage:
         code=("pipeline.compress", "pipeline.data", "pipeline.training"),
         versions=packages("tensorflow", "tf_keras", "numpy"),
         execute=lambda run: _compress(run, place),
+        is_training=True,
         summary=_summary,
         applies=lambda target: target.spec is not None and len(target.spec.compression) >= place,
-        takes_if=lambda target: trained_model(target, place - 1),
+        takes_if=lambda target: _taken(target, place),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.resources import project_dir
+from pipeline.shared_stages import SharedStages
 from pipeline.store import (
     RunFolder,
     StageRecord,
@@ -34,6 +36,7 @@ class Stage:
         execute: does the work and returns small facts for reports.
         summary: those facts on one line.
         cacheable: False where the same inputs may give another result (real time).
+        is_training: it takes long and gives few files, so that runs share it (`Run`).
         applies: False where the target has no use for the stage: it is passed over then.
         takes_if: like `takes`, of artifacts that only some targets have.
     """
@@ -48,6 +51,7 @@ class Stage:
     summary: Callable[[Mapping[str, Any]], str]
     resources: tuple[str, ...] = ()
     cacheable: Callable[[Target], bool] = lambda target: True
+    is_training: bool = False
     applies: Callable[[Target], bool] = lambda target: True
     takes_if: Callable[[Target], Mapping[str, str]] = lambda target: {}
 
@@ -60,12 +64,19 @@ class Run:
     """A run folder that is brought up to date stage by stage."""
 
     def __init__(
-        self, folder: RunFolder, target: Target, progress: Terminal, force: bool = False
+        self,
+        folder: RunFolder,
+        target: Target,
+        progress: Terminal,
+        force: bool = False,
+        shared: SharedStages | None = None,
     ) -> None:
+        """`shared`: where other runs' trainings are taken from, and this run's are put."""
         self.folder = folder
         self.target = target
         self.progress = progress
         self._force = force
+        self._shared = shared
 
     def bring(self, stage: Stage) -> Mapping[str, Any]:
         """The stage's result: of an earlier run where nothing it depends on has changed.
@@ -83,12 +94,30 @@ class Run:
             self.progress.kept(stage.name, stage.summary(result))
             return result
         self.progress.started(stage.name)
-        result = stage.execute(self)
-        self.folder.finish_stage(
-            stage.name, key, stage.gives, inputs=inputs, result=result, versions=versions
+        finish = functools.partial(
+            self.folder.finish_stage, stage.name, key, stage.gives, inputs=inputs, versions=versions
         )
+        if self._shared is None or not stage.is_training:
+            result = stage.execute(self)
+            finish(result=result)
+        else:
+            result = self._once(self._shared, stage, key, finish)
         self.progress.finished(stage.summary(result))
         return result
+
+    def _once(
+        self, shared: SharedStages, stage: Stage, key: str, finish: Callable[..., None]
+    ) -> Mapping[str, Any]:
+        """Of all runs that share their stages, one executes this one."""
+        with shared.held(key):
+            result = None if self._force else shared.take(key, self.folder)
+            if result is not None:
+                finish(result=result)
+                return result
+            result = stage.execute(self)
+            finish(result=result)
+            shared.put(key, self.folder, stage.name)
+            return result
 
     def result(self, stage: str) -> Mapping[str, Any] | None:
         """What a stage left in the manifest, or None where it never ran."""

@@ -179,6 +179,7 @@ TRAIN = Stage(
     ),
     versions=packages("tensorflow", "tf_keras", "numpy"),
     execute=_train,
+    is_training=True,
     summary=lambda r: f"{r['parameters']:,} parameters, test {result_line(r)}",
 )
 
@@ -236,6 +237,7 @@ POST_TRAINING = Stage(
     ),
     versions=packages("tensorflow", "tf_keras", "ai-edge-litert", "tflite_micro", "numpy"),
     execute=_post_training,
+    is_training=True,
     summary=lambda r: f"int8 {result_line(r)} without further training (TFLM)",
     applies=is_qat,
     takes_if=trained_model,
@@ -295,6 +297,7 @@ QUANTIZE_AWARE = Stage(
     ),
     versions=packages("tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy"),
     execute=_quantize_aware,
+    is_training=True,
     summary=lambda r: f"test {result_line(r)} with simulated int8",
     applies=is_qat,
     takes_if=trained_model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.sweep.page import SweepTable, write_pages
-from pipeline.sweep.plan import label, read_plan
+from pipeline.sweep.plan import read_plan, title
 from pipeline.sweep.study import Outcome, Study, default_storage, settled
 from pipeline.sweep.trial import run_trial
 from pipeline.target import RUNS_FOLDER, known_names
@@ -47,7 +47,7 @@ def run_sweep(
         total = plan.sampled.trials if plan.sampled else len(plan.settings)
         accuracy = (outcome.result or {}).get("accuracy")
         told = outcome.error or ("done" if accuracy is None else f"test accuracy {accuracy:.4f}")
-        terminal.note(f"{done + failed} of {total}  {label(outcome.settings)}: {told}")
+        terminal.note(f"{done + failed} of {total}  {title(plan, outcome.settings)}: {told}")
 
     study.run(lambda settings: run_trial(plan, settings, folder), workers, ended)
     table = write_pages(plan, study.outcomes(), folder)

@@ -15,7 +15,6 @@ from pipeline.sweep.plan import Settings, SweepPlan, label
 from pipeline.sweep.study import Outcome, settled
 from pipeline.sweep.verdict import RULE, verdict
 
-_CLASSES = 10
 _PAGES: tuple[Literal["sweep.md", "sweep.html"], ...] = ("sweep.md", "sweep.html")
 _COSTS = ("accuracy_int8", "accuracy_on_device", "instructions", "flash_bytes", "ram_bytes")
 
@@ -51,7 +50,7 @@ def sweep_table(plan: SweepPlan, outcomes: Sequence[Outcome]) -> SweepTable:
     rows = []
     for outcome in outcomes:
         result = outcome.result or {}
-        found = verdict(outcome.result, outcome.error, best.get(_model(outcome), 0.0), _CLASSES)
+        found = verdict(outcome.result, outcome.error, best.get(_model(outcome), 0.0))
         told = found or _state(outcome)
         values = [result.get("train_accuracy"), result.get("accuracy")]
         cells = [_setting(outcome.settings.get(field)) for field in fields]

@@ -26,7 +26,8 @@ METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
 }
 """What a sampled sweep can look for, and which way is better; "accuracy" is float32's."""
 
-_KEYS = ("name", "base", "until", "values", "settings", "sampled")
+_KEYS = ("name", "base", "until", "values", "settings", "sampled", "repeat", "axis")
+_AXIS_NAME = "name"  # of one setting of an axis, in the table
 _SAMPLED_KEYS = ("trials", "sampler", "metric", "seed", "space")
 _MOST_SETTINGS = 10_000
 
@@ -66,6 +67,10 @@ class SweepPlan:
         base: text of the spec that every setting changes, and `base_path`, where it stands.
         until: last command of every trial: "train", or "run" for all stages.
         settings: field of the spec ("training.epochs") -> value; empty with `sampled`.
+        places: for every setting the axes and the name of its place on each ({"model":
+            "conv_mnist", "technique": "QAT"}): settings with the same places are repetitions of
+            one experiment. Empty without axes.
+        repeated: the fields by which repetitions differ.
     """
 
     name: str
@@ -74,6 +79,8 @@ class SweepPlan:
     until: Until
     settings: tuple[Settings, ...]
     sampled: Sampled | None
+    places: tuple[Mapping[str, str], ...] = ()
+    repeated: tuple[str, ...] = ()
 
 
 def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
@@ -81,6 +88,10 @@ def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
 
     `base` names a spec, from the file's folder. [values] gives lists: all combinations are tried.
     Each [[settings]] table is combined with all of these. [sampled] draws values instead.
+
+    [[axis.NAME]] tables, each with a `name` of its own, are combined with those of the other axes
+    and with `repeat`, lists like [values], over which the table takes means. Repetitions come
+    first: all settings of the first one are worked on before any of the second.
 
     Raises:
         SpecError: what is wrong, with the file and, for a setting, its number and its values.
@@ -95,16 +106,24 @@ def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
     if until not in get_args(Until):
         raise SpecError(f'{path}: until must be "train" or "run", it is {toml_value(until)}')
     sampled = _sampled(path, document["sampled"]) if "sampled" in document else None
+    places: tuple[Mapping[str, str], ...] = ()
+    settings: tuple[Settings, ...] = ()
+    if "axis" in document:
+        settings, places = _on_axes(path, document)
+    elif sampled is None:
+        settings = _settings(path, document)
     plan = SweepPlan(
         str(document.get("name", path.stem)),
         base,
         base_path,
         until,
-        () if sampled else _settings(path, document),
+        settings,
         sampled,
+        places,
+        tuple(document.get("repeat", {})),
     )
-    for number, settings in enumerate(plan.settings, 1):
-        _require_valid(path, f"setting {number}", plan, settings, known)
+    for number, one in enumerate(plan.settings, 1):
+        _require_valid(path, f"setting {number}", plan, one, known)
     if sampled:
         lowest = {field: _lowest(values) for field, values in sampled.space.items()}
         _require_valid(path, "[sampled] space", plan, lowest, known)
@@ -131,6 +150,15 @@ def spec_of(plan: SweepPlan, settings: Settings, known: KnownNames | None = None
     return parse_spec(_toml(values), plan.base_path, known)
 
 
+def title(plan: SweepPlan, settings: Settings) -> str:
+    """A setting on one line: its places on the axes and its repetition, or all its fields."""
+    for place, planned in zip(plan.places, plan.settings, strict=False):
+        if dict(planned) == dict(settings):
+            repetition = {field: settings[field] for field in plan.repeated}
+            return ", ".join([*place.values(), *([label(repetition)] if repetition else [])])
+    return label(settings)
+
+
 def label(settings: Settings) -> str:
     """The settings on one line: "epochs 5, learning_rate 0.001"."""
     return ", ".join(
@@ -151,18 +179,58 @@ def _document(path: Path) -> Mapping[str, Any]:
             raise SpecError(f'{path}: unknown key "{key}"', suggestion(key, _KEYS))
     if not isinstance(document.get("base"), str):
         raise SpecError(f'{path}: base is missing: the spec to begin from, base = "spec.toml"')
-    if ("sampled" in document) == bool({"values", "settings"} & set(document)):
-        raise SpecError(f"{path}: either [sampled], or [values] and [[settings]]")
+    ways = ({"sampled"}, {"values", "settings"}, {"axis", "repeat"})
+    if sum(bool(way & set(document)) for way in ways) != 1:
+        raise SpecError(f"{path}: either [sampled], or [values] and [[settings]], or [[axis.NAME]]")
     return document
 
 
-def _settings(path: Path, document: Mapping[str, Any]) -> tuple[Settings, ...]:
-    lists = document.get("values", {})
+def _lists(path: Path, document: Mapping[str, Any], title: str) -> Mapping[str, list[Any]]:
+    lists = document.get(title, {})
     if not isinstance(lists, dict):
-        raise SpecError(f"{path}: values must be a table of lists: [values]")
+        raise SpecError(f"{path}: {title} must be a table of lists: [{title}]")
     for field, values in lists.items():
         if not isinstance(values, list) or not values:
-            raise SpecError(f"{path}: [values] {field} must be a list of values")
+            raise SpecError(f"{path}: [{title}] {field} must be a list of values")
+    return lists
+
+
+def _on_axes(
+    path: Path, document: Mapping[str, Any]
+) -> tuple[tuple[Settings, ...], tuple[Mapping[str, str], ...]]:
+    """Settings and their places: repetitions, then the axes in the file's order."""
+    repeat, axes = _lists(path, document, "repeat"), document["axis"]
+    if not isinstance(axes, dict):
+        raise SpecError(f"{path}: axis must be tables: [[axis.NAME]]")
+    for axis, tables in axes.items():
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise SpecError(f"{path}: axis {axis} must be tables: [[axis.{axis}]]")
+        names = [table.get(_AXIS_NAME) for table in tables]
+        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise SpecError(f"{path}: every [[axis.{axis}]] needs a name of its own")
+    settings, places = [], []
+    for *repetition, on_axes in itertools.product(*repeat.values(), _product(axes)):
+        fields: dict[str, Any] = dict(zip(repeat, repetition, strict=True))
+        for table in on_axes:
+            fields |= {key: value for key, value in table.items() if key != _AXIS_NAME}
+        settings.append(fields)
+        names = [table[_AXIS_NAME] for table in on_axes]
+        places.append(dict(zip(axes, names, strict=True)))
+    _require_few(path, settings)
+    return tuple(settings), tuple(places)
+
+
+def _product(axes: Mapping[str, list[Any]]) -> list[tuple[Any, ...]]:
+    return list(itertools.product(*axes.values()))
+
+
+def _require_few(path: Path, settings: Sequence[Settings]) -> None:
+    if len(settings) > _MOST_SETTINGS:
+        raise SpecError(f"{path}: {len(settings)} settings, at most {_MOST_SETTINGS} are taken")
+
+
+def _settings(path: Path, document: Mapping[str, Any]) -> tuple[Settings, ...]:
+    lists = _lists(path, document, "values")
     given = document.get("settings", [{}])
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise SpecError(f"{path}: settings must be tables: [[settings]]")
@@ -171,8 +239,7 @@ def _settings(path: Path, document: Mapping[str, Any]) -> tuple[Settings, ...]:
         for one in given
         for combination in itertools.product(*lists.values())
     ]
-    if len(combined) > _MOST_SETTINGS:
-        raise SpecError(f"{path}: {len(combined)} settings, at most {_MOST_SETTINGS} are taken")
+    _require_few(path, combined)
     return tuple(combined)
 
 

@@ -13,7 +13,7 @@ STILL_RISING = 0.005
 
 RULE = (
     "diverged: the loss was no number, or the final training accuracy is below twice that of "
-    "guessing among 10 classes; over-fitted: the final training accuracy is at least 2 points "
+    "guessing one of the classes; over-fitted: the final training accuracy is at least 2 points "
     "above the test accuracy; under-fitted: the final training accuracy is at least 2 points below "
     "the best that a setting of the same model reached, or the test accuracy still rose by half a "
     "point or more over the last fifth of the training; fitted: none of these, in this order."
@@ -21,7 +21,7 @@ RULE = (
 
 
 def verdict(
-    result: Mapping[str, Any] | None, error: str | None, best_of_model: float, classes: int
+    result: Mapping[str, Any] | None, error: str | None, best_of_model: float
 ) -> Verdict | None:
     """The verdict on one trial; None where it has not ended, failed for another reason, or has no
     accuracy.
@@ -35,7 +35,8 @@ def verdict(
     trained, tested = result["train_accuracy"], result["accuracy"]
     if trained is None or tested is None:
         return None  # of no classifier
-    if trained < CHANCE_FACTOR / classes:
+    classes = result.get("classes")
+    if classes is not None and trained < CHANCE_FACTOR / classes:
         return "diverged"
     if trained - tested >= GAP:
         return "over-fitted"

@@ -56,6 +56,7 @@ class TrainingHistory:
         best_epoch: whose weights were kept, by early stopping; None where the last epoch's were.
         reconstruction_error: mean squared error over the whole test split in float32, in the
             square of the model's input unit; None where the task is classification.
+        classes: of the data set; None where the task is reconstruction.
     """
 
     epochs: tuple[EpochMetrics, ...]
@@ -64,6 +65,7 @@ class TrainingHistory:
     curve: tuple[CurvePoint, ...] = ()
     best_epoch: int | None = None
     reconstruction_error: float | None = None
+    classes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for json.dumps."""

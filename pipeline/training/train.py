@@ -111,6 +111,7 @@ def history_of(fitted: Fitted, network: Any, dataset: Dataset) -> TrainingHistor
         fitted.curve,
         fitted.best_epoch,
         loss if accuracy is None else None,
+        None if accuracy is None else len(dataset.class_names),
     )
 
 
