@@ -44,5 +44,13 @@ def sweep_command(
     if as_json:
         click.echo((folder / "sweep.json").read_text(), nl=False)
         return
+    if table.gains:
+        from pipeline.sweep.gain import HEADINGS, cells
+
+        rows = [(gain.group, gain.name, *cells(gain), gain.verdict) for gain in table.gains]
+        columns = ("group", "setting", *HEADINGS, "verdict")
+        print_table(columns, rows, right=range(2, 2 + len(HEADINGS)))
+        click.echo(f"{folder / 'sweep.html'} has the drawings")
+        return
     print_table(table.columns, [row.cells for row in table.rows], right=table.numbers)
     click.echo(f"{folder / 'sweep.html'} has the learning curves")

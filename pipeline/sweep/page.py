@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.codegen.templates import render_template
 from pipeline.report.charts import LineChart, line_chart
+from pipeline.report.scatter import Scatter
 from pipeline.store import write_if_changed
-from pipeline.sweep.plan import Settings, SweepPlan, label
+from pipeline.sweep.axes import Settings
+from pipeline.sweep.gain import HEADINGS, Gain, Trial, cells, gain_scatters, gains, grouped
+from pipeline.sweep.gain import RULE as GAIN_RULE
+from pipeline.sweep.plan import SweepPlan, label
 from pipeline.sweep.study import Outcome, settled
 from pipeline.sweep.verdict import RULE, verdict
 
@@ -31,7 +35,12 @@ class Row:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """The table, with a chart for every row that has curves."""
+    """The table, with a chart for every row that has curves.
+
+    Attributes:
+        gains: what each place on the last axis gained; empty without axes.
+        scatters: accuracy against costs, two for every group of `gains`.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -40,23 +49,27 @@ class SweepTable:
     done: int
     failed: int
     open: int
+    gains: tuple[Gain, ...] = ()
+    scatters: tuple[Scatter, ...] = ()
 
 
 def sweep_table(plan: SweepPlan, outcomes: Sequence[Outcome]) -> SweepTable:
     """Settings in columns of their own, then what came of them."""
-    fields = list(dict.fromkeys(field for outcome in outcomes for field in outcome.settings))
+    shown = _shown_settings(plan, outcomes)
+    fields = list(dict.fromkeys(field for settings in shown for field in settings))
     best = _best_training(outcomes)
     costs = [c for c in _COSTS if any((o.result or {}).get(c) is not None for o in outcomes)]
     rows = []
-    for outcome in outcomes:
+    for outcome, settings in zip(outcomes, shown, strict=True):
         result = outcome.result or {}
         found = verdict(outcome.result, outcome.error, best.get(_model(outcome), 0.0))
         told = found or _state(outcome)
         values = [result.get("train_accuracy"), result.get("accuracy")]
-        cells = [_setting(outcome.settings.get(field)) for field in fields]
-        cells += [*map(_percent, values)]
-        cells += [_percent(result.get(c)) if "acc" in c else _count(result.get(c)) for c in costs]
-        rows.append(Row(outcome.settings, (*cells, told), told, _chart(outcome)))
+        row = [_setting(settings.get(field)) for field in fields]
+        row += [*map(_percent, values)]
+        row += [_percent(result.get(c)) if "acc" in c else _count(result.get(c)) for c in costs]
+        chart = None if plan.axes else _chart(outcome)
+        rows.append(Row(outcome.settings, (*row, told), told, chart))
     columns = (
         *(_heading(field) for field in fields),
         "train",
@@ -65,7 +78,32 @@ def sweep_table(plan: SweepPlan, outcomes: Sequence[Outcome]) -> SweepTable:
         "verdict",
     )
     numbers = tuple(range(len(fields), len(columns) - 1))
-    return SweepTable(plan.name, columns, numbers, tuple(rows), *settled(outcomes))
+    gained = () if plan.axes is None else tuple(gains(trials_of(plan, outcomes), plan.axes.against))
+    return SweepTable(
+        plan.name,
+        columns,
+        numbers,
+        tuple(rows),
+        *settled(outcomes),
+        gains=gained,
+        scatters=tuple(gain_scatters(gained)),
+    )
+
+
+def trials_of(plan: SweepPlan, outcomes: Sequence[Outcome]) -> list[Trial]:
+    """The outcomes of a sweep that has axes."""
+    assert plan.axes is not None
+    return [
+        Trial(place, plan.axes.repetition(outcome.settings), outcome.result, outcome.error)
+        for place, outcome in zip(plan.axes.places, outcomes, strict=True)
+    ]
+
+
+def _shown_settings(plan: SweepPlan, outcomes: Sequence[Outcome]) -> list[Settings]:
+    """Columns of the table: fields of the spec, or places on the axes and the repetition."""
+    if plan.axes is None:
+        return [outcome.settings for outcome in outcomes]
+    return [{**trial.places, **trial.repetition} for trial in trials_of(plan, outcomes)]
 
 
 def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> SweepTable:
@@ -73,14 +111,18 @@ def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> S
     table = sweep_table(plan, outcomes)
     rows = [
         {
+            **({} if plan.axes is None else {"places": plan.axes.places[number]}),
             "settings": dict(outcome.settings),
             "verdict": row.verdict,
             "result": outcome.result,
             "error": outcome.error,
         }
-        for outcome, row in zip(outcomes, table.rows, strict=True)
+        for number, (outcome, row) in enumerate(zip(outcomes, table.rows, strict=True))
     ]
-    text = json.dumps({"name": plan.name, "rule": RULE, "trials": rows}, indent=1)
+    values = {"name": plan.name, "rule": RULE, "trials": rows}
+    if plan.axes is not None:
+        values |= {"gain_rule": GAIN_RULE, "gains": [asdict(gain) for gain in table.gains]}
+    text = json.dumps(values, indent=1)
     write_if_changed(folder / "sweep.json", (text + "\n").encode())
     for name in _PAGES:
         write_if_changed(folder / name, render_page(name, table).encode())
@@ -89,7 +131,15 @@ def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> S
 
 def render_page(name: Literal["sweep.md", "sweep.html"], table: SweepTable) -> str:
     """The text of the page of that name."""
-    return render_template(f"{name}.j2", table=table, rule=RULE)
+    return render_template(
+        f"{name}.j2",
+        table=table,
+        rule=RULE,
+        gain_rule=GAIN_RULE,
+        gain_columns=HEADINGS,
+        gain_cells=cells,
+        groups=grouped(table.gains),
+    )
 
 
 def _state(outcome: Outcome) -> str:

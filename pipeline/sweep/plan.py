@@ -13,10 +13,10 @@ from pipeline.errors import SpecError
 from pipeline.spec import ExperimentSpec, KnownNames, parse_spec
 from pipeline.spec.near_miss import suggestion
 from pipeline.spec.toml_text import toml_table, toml_value
+from pipeline.sweep.axes import Axes, Settings, lists_of, on_axes
 
 Until = Literal["train", "run"]
 Sampler = Literal["tpe", "random"]
-Settings = Mapping[str, Any]
 METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
     "accuracy": "maximize",
     "accuracy_int8": "maximize",
@@ -27,7 +27,6 @@ METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
 """What a sampled sweep can look for, and which way is better; "accuracy" is float32's."""
 
 _KEYS = ("name", "base", "until", "values", "settings", "sampled", "repeat", "axis")
-_AXIS_NAME = "name"  # of one setting of an axis, in the table
 _SAMPLED_KEYS = ("trials", "sampler", "metric", "seed", "space")
 _MOST_SETTINGS = 10_000
 
@@ -67,10 +66,7 @@ class SweepPlan:
         base: text of the spec that every setting changes, and `base_path`, where it stands.
         until: last command of every trial: "train", or "run" for all stages.
         settings: field of the spec ("training.epochs") -> value; empty with `sampled`.
-        places: for every setting the axes and the name of its place on each ({"model":
-            "conv_mnist", "technique": "QAT"}): settings with the same places are repetitions of
-            one experiment. Empty without axes.
-        repeated: the fields by which repetitions differ.
+        axes: where the settings stand on axes; None without.
     """
 
     name: str
@@ -79,8 +75,7 @@ class SweepPlan:
     until: Until
     settings: tuple[Settings, ...]
     sampled: Sampled | None
-    places: tuple[Mapping[str, str], ...] = ()
-    repeated: tuple[str, ...] = ()
+    axes: Axes | None = None
 
 
 def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
@@ -90,8 +85,9 @@ def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
     Each [[settings]] table is combined with all of these. [sampled] draws values instead.
 
     [[axis.NAME]] tables, each with a `name` of its own, are combined with those of the other axes
-    and with `repeat`, lists like [values], over which the table takes means. Repetitions come
-    first: all settings of the first one are worked on before any of the second.
+    and with [repeat], lists like [values], over which the table takes means. Repetitions come
+    first: all settings of the first one are worked on before any of the second. A place on the last
+    axis may name another there that it is held `against`.
 
     Raises:
         SpecError: what is wrong, with the file and, for a setting, its number and its values.
@@ -106,10 +102,11 @@ def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
     if until not in get_args(Until):
         raise SpecError(f'{path}: until must be "train" or "run", it is {toml_value(until)}')
     sampled = _sampled(path, document["sampled"]) if "sampled" in document else None
-    places: tuple[Mapping[str, str], ...] = ()
+    axes: Axes | None = None
     settings: tuple[Settings, ...] = ()
     if "axis" in document:
-        settings, places = _on_axes(path, document)
+        settings, axes = on_axes(path, document)
+        _require_few(path, settings)
     elif sampled is None:
         settings = _settings(path, document)
     plan = SweepPlan(
@@ -119,8 +116,7 @@ def read_plan(path: Path, known: KnownNames | None = None) -> SweepPlan:
         until,
         settings,
         sampled,
-        places,
-        tuple(document.get("repeat", {})),
+        axes,
     )
     for number, one in enumerate(plan.settings, 1):
         _require_valid(path, f"setting {number}", plan, one, known)
@@ -152,11 +148,11 @@ def spec_of(plan: SweepPlan, settings: Settings, known: KnownNames | None = None
 
 def title(plan: SweepPlan, settings: Settings) -> str:
     """A setting on one line: its places on the axes and its repetition, or all its fields."""
-    for place, planned in zip(plan.places, plan.settings, strict=False):
-        if dict(planned) == dict(settings):
-            repetition = {field: settings[field] for field in plan.repeated}
-            return ", ".join([*place.values(), *([label(repetition)] if repetition else [])])
-    return label(settings)
+    if plan.axes is None:
+        return label(settings)
+    place = plan.axes.places[[dict(planned) for planned in plan.settings].index(dict(settings))]
+    repetition = plan.axes.repetition(settings)
+    return ", ".join([*place.values(), *([label(repetition)] if repetition else [])])
 
 
 def label(settings: Settings) -> str:
@@ -185,52 +181,13 @@ def _document(path: Path) -> Mapping[str, Any]:
     return document
 
 
-def _lists(path: Path, document: Mapping[str, Any], title: str) -> Mapping[str, list[Any]]:
-    lists = document.get(title, {})
-    if not isinstance(lists, dict):
-        raise SpecError(f"{path}: {title} must be a table of lists: [{title}]")
-    for field, values in lists.items():
-        if not isinstance(values, list) or not values:
-            raise SpecError(f"{path}: [{title}] {field} must be a list of values")
-    return lists
-
-
-def _on_axes(
-    path: Path, document: Mapping[str, Any]
-) -> tuple[tuple[Settings, ...], tuple[Mapping[str, str], ...]]:
-    """Settings and their places: repetitions, then the axes in the file's order."""
-    repeat, axes = _lists(path, document, "repeat"), document["axis"]
-    if not isinstance(axes, dict):
-        raise SpecError(f"{path}: axis must be tables: [[axis.NAME]]")
-    for axis, tables in axes.items():
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise SpecError(f"{path}: axis {axis} must be tables: [[axis.{axis}]]")
-        names = [table.get(_AXIS_NAME) for table in tables]
-        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-            raise SpecError(f"{path}: every [[axis.{axis}]] needs a name of its own")
-    settings, places = [], []
-    for *repetition, on_axes in itertools.product(*repeat.values(), _product(axes)):
-        fields: dict[str, Any] = dict(zip(repeat, repetition, strict=True))
-        for table in on_axes:
-            fields |= {key: value for key, value in table.items() if key != _AXIS_NAME}
-        settings.append(fields)
-        names = [table[_AXIS_NAME] for table in on_axes]
-        places.append(dict(zip(axes, names, strict=True)))
-    _require_few(path, settings)
-    return tuple(settings), tuple(places)
-
-
-def _product(axes: Mapping[str, list[Any]]) -> list[tuple[Any, ...]]:
-    return list(itertools.product(*axes.values()))
-
-
 def _require_few(path: Path, settings: Sequence[Settings]) -> None:
     if len(settings) > _MOST_SETTINGS:
         raise SpecError(f"{path}: {len(settings)} settings, at most {_MOST_SETTINGS} are taken")
 
 
 def _settings(path: Path, document: Mapping[str, Any]) -> tuple[Settings, ...]:
-    lists = _lists(path, document, "values")
+    lists = lists_of(path, document, "values")
     given = document.get("settings", [{}])
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise SpecError(f"{path}: settings must be tables: [[settings]]")

@@ -19,7 +19,8 @@ from typing import IO, Any
 
 from pipeline.errors import PipelineError
 from pipeline.store import canonical_key
-from pipeline.sweep.plan import METRICS, Range, Settings, SweepPlan
+from pipeline.sweep.axes import Settings
+from pipeline.sweep.plan import METRICS, Range, SweepPlan
 
 _LOCK_SECONDS = 120
 _SETTINGS, _RESULT, _ERROR, _WORKER = "settings", "result", "error", "worker"

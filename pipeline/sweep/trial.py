@@ -15,7 +15,8 @@ from pipeline.spec import dump_spec
 from pipeline.stages.compression import FACTS
 from pipeline.stages.training import HISTORY, QAT_HISTORY
 from pipeline.store import canonical_key, write_if_changed
-from pipeline.sweep.plan import Settings, SweepPlan, spec_of
+from pipeline.sweep.axes import Settings
+from pipeline.sweep.plan import SweepPlan, spec_of
 from pipeline.target import MODEL
 
 SHARED_FOLDER = "shared"  # trainings that several settings begin with

@@ -60,6 +60,7 @@ def result(accuracy: float, trained: float = 0.9) -> dict[str, Any]:
         "train_accuracy": trained,
         "epochs": 2,
         "parameters": 1,
+        "classes": 10,
         "curve": curve,
         "curve_unit": "update",
     }
@@ -80,7 +81,12 @@ def test_every_table_is_combined_with_every_value_and_makes_a_spec(tmp_path: Pat
     ("text", "message"),
     [
         ("", 'base is missing: the spec to begin from, base = "spec.toml"'),
-        ('base = "base.toml"', "either [sampled], or [values] and [[settings]]"),
+        ('base = "base.toml"', "either [sampled], or [values] and [[settings]], or [[axis.NAME]]"),
+        ('base = "base.toml"\n[[axis.a]]\nname = "x"\n[[axis.a]]\nname = "x"', "need a name"),
+        (
+            'base = "base.toml"\n[[axis.a]]\nname = "one"\n[[axis.a]]\nname = "z"\nagainst = "on"',
+            'z: against is "on"; did you mean "one"?',
+        ),
         ('base = "other.toml"\nvalues = {}', "other.toml cannot be read"),
         ('base = "base.toml"\nvalue = {}', 'unknown key "value"; did you mean "values"?'),
         (
@@ -228,21 +234,27 @@ def test_drawn_settings_lie_within_their_ranges_and_are_as_many_as_asked(tmp_pat
 def test_the_verdict_follows_its_rule(
     trained: float, tested: float, best: float, expected: str
 ) -> None:
-    assert verdict(result(tested, trained), None, best, classes=10) == expected
+    assert verdict(result(tested, trained), None, best) == expected
 
 
 def test_an_autoencoder_has_no_verdict() -> None:
     """Its accuracy is null: `train` judges it by its squared error."""
     no_accuracy = {"accuracy": None, "train_accuracy": None, "curve": []}
-    assert verdict(no_accuracy, None, 0.0, classes=10) is None
+    assert verdict(no_accuracy, None, 0.0) is None
+
+
+def test_divergence_is_held_against_guessing_among_the_classes_there_are() -> None:
+    """0.55 is no better than guessing between two classes, and far better than among ten."""
+    assert verdict(result(0.55, 0.55), None, 0.55) == "fitted"
+    assert verdict(result(0.55, 0.55) | {"classes": 2}, None, 0.55) == "diverged"
 
 
 def test_a_test_accuracy_that_still_rises_is_under_fitting_and_a_lost_number_divergence() -> None:
     rising = result(0.95, 0.95) | {"curve": [[n, 0.9, 0.9 + n / 100] for n in range(10)]}
-    assert verdict(rising, None, 0.95, classes=10) == "under-fitted"
+    assert verdict(rising, None, 0.95) == "under-fitted"
     lost = "train: the loss is no longer a number in epoch 1, batch 2"
-    assert verdict(None, lost, 0.95, classes=10) == "diverged"
-    assert verdict(None, "train: killed", 0.95, classes=10) is None
+    assert verdict(None, lost, 0.95) == "diverged"
+    assert verdict(None, "train: killed", 0.95) is None
 
 
 def test_pages_tell_every_setting(tmp_path: Path) -> None:
