@@ -98,7 +98,7 @@ def _histograms(
     model: bytes, images: npt.NDArray[np.float32], ranges: Mapping[int, Range]
 ) -> dict[int, npt.NDArray[np.int64]]:
     counts = {index: np.zeros(_BINS, np.int64) for index in ranges}
-    for tensor in _runs(model, images):
+    for tensor in runs_keeping_tensors(model, images):
         for index, (low, high) in ranges.items():
             values = np.clip(tensor(index), low, high)
             ends = (low, high) if high > low else (low - 0.5, low + 0.5)
@@ -106,10 +106,10 @@ def _histograms(
     return counts
 
 
-def _runs(
+def runs_keeping_tensors(
     model: bytes, images: npt.NDArray[np.float32]
 ) -> Iterator[Callable[[int], npt.NDArray[Any]]]:
-    """For every image a function from a tensor's index to its values."""
+    """For every image a function from the index of a tensor of a float32 .tflite to its values."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(

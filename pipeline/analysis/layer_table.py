@@ -94,3 +94,37 @@ def _cell(key: str, value: Any) -> str:
 
 def _joined(value: Any) -> Any:
     return "x".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def bits_table(
+    found: Mapping[str, Any],
+) -> tuple[list[str], list[list[str]], list[int]]:
+    """As `layer_table`, of the accuracies of whole networks in a bit_widths.json."""
+    series = ("weights", "activations", "both")
+    rows = [[bits, *(_share(found[name][bits]) for name in series)] for bits in found["weights"]]
+    rows.append(["float", *[_share(found["float_accuracy"])] * 3])
+    rows.append(["deployed", "", "", _share(found["deployed_accuracy"])])
+    return ["bits", *series], rows, [1, 2, 3]
+
+
+def layer_bits_table(
+    found: Mapping[str, Any],
+) -> tuple[list[str], list[list[str]], list[int]]:
+    """As `layer_table`, of single layers: percentage points that each alone costs."""
+    widths = list(found["layers"][0]["activations"])
+    columns = ["#", "operator", "output"]
+    columns += [f"{part}, {bits} bits" for part in ("weights", "output") for bits in widths]
+    rows = []
+    for layer in found["layers"]:
+        row = [str(layer["index"]), layer["op"], _joined(layer["output_shape"])]
+        for part in ("weights", "activations"):
+            for bits in widths:
+                alone = None if layer[part] is None else layer[part][bits]
+                lost = None if alone is None else 100 * (alone - found["float_accuracy"])
+                row.append(_UNKNOWN if lost is None else f"{lost:+.2f}")
+        rows.append(row)
+    return columns, rows, [0, *range(3, len(columns))]
+
+
+def _share(accuracy: float) -> str:
+    return f"{100 * accuracy:.2f} %"

@@ -90,17 +90,21 @@ def compress_command(options: Options, source: Path) -> None:
 
 @click.command("analyze")
 @click.option("--memory", is_flag=True, help="Draw the arena over time (runtime aot).")
+@click.option("--bits", is_flag=True, help="Accuracy with 2 to 16 bits of weights and activations.")
 @click.option("--csv", "as_csv", is_flag=True, help="The layers as CSV on stdout.")
 @_source
 @common_options()
-def analyze_command(options: Options, source: Path, memory: bool, as_csv: bool) -> None:
-    """Show what every layer costs, or where tensors lie in memory."""
+def analyze_command(options: Options, source: Path, memory: bool, bits: bool, as_csv: bool) -> None:
+    """Show costs of layers, places in memory, or other bit widths."""
     from pipeline import stages
     from pipeline.analysis.layer_table import layer_csv
 
     with opened(source, options) as run:
         if memory:
             _show_memory(run, options)
+            return
+        if bits:
+            _show_bits(run, options)
             return
         run.bring(stages.ANALYZE)
         values = stages.analysis_of(run)
@@ -243,6 +247,31 @@ def _show_memory(run: Run, options: Options) -> None:
     buffers = buffers_from_json(plan["buffers"])
     for line in memory_map(buffers, plan["arena_bytes"], plan["steps"]):
         click.echo(line)
+
+
+def _show_bits(run: Run, options: Options) -> None:
+    """Accuracies of a run that is trained and converted; report.html draws them from then on."""
+    from pipeline import stages
+    from pipeline.analysis.layer_table import bits_table, layer_bits_table
+    from pipeline.terminal import print_table
+
+    if not stages.BITS.applies(run.target):
+        raise PipelineError(
+            f"analyze: --bits is of post-training int8, and {run.target.name} is not",
+            'name a run of a spec with [quantization] mode = "ptq"',
+        )
+    run.bring(stages.BITS)
+    found = _read_json(run, stages.BIT_WIDTHS)
+    if options.as_json:
+        print_json(found)
+        return
+    for columns, cells, numbers in (bits_table(found), layer_bits_table(found)):
+        print_table(columns, cells, right=numbers)
+    click.echo(
+        f"8 bits of both and the deployed model choose the same class for "
+        f"{100 * found['agreement']:.2f} % of {found['samples']:,} images.\n"
+        f"Drawn in report.html by: mcu-pipeline report {run.folder.shell_name}"
+    )
 
 
 def _show_result(result: Mapping[str, Any], run: Run, options: Options) -> None:

@@ -88,6 +88,14 @@ def technique_of(settings: Any) -> Technique:
     return next(t for t in techniques().values() if t.settings is type(settings))
 
 
+def reasons(skipped: Mapping[str, str]) -> str:
+    """Layers that a technique does not apply to, by reason: "a, b (why); c (why)"."""
+    layers: dict[str, list[str]] = {}
+    for layer, reason in skipped.items():
+        layers.setdefault(reason, []).append(layer)
+    return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in layers.items())
+
+
 def kept_constraints(applied: Iterable[FineTuning], now: Constraints | None = None) -> Constraints:
     """What training must keep to after these techniques.
 

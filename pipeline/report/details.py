@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.aot.memory import Buffer
+from pipeline.report.compression import CompressionDrawings, compression_drawings
 from pipeline.report.examination import Examination, examination_of
 from pipeline.spec import dump_spec
 from pipeline.target import MODEL, SPEC, Target
@@ -71,6 +72,8 @@ class Details:
     layers: of the model file, in its order.
     buffers: the arena's plan; empty where the runtime plans by itself.
     examination: None where the run was not examined.
+    compression: one for every technique.
+    bits: content of bit_widths.json; None where other bit widths were not asked for.
     """
 
     board_title: str
@@ -81,6 +84,8 @@ class Details:
     buffers: tuple[Buffer, ...]
     provenance: Provenance
     examination: Examination | None = None
+    compression: tuple[CompressionDrawings, ...] = ()
+    bits: Mapping[str, Any] | None = None
 
 
 def assemble_details(
@@ -90,6 +95,8 @@ def assemble_details(
     cost: Mapping[str, Any] | None,
     examination: Mapping[str, Any] | None,
     artifacts: Mapping[str, str],
+    compression: Sequence[Mapping[str, Any]] = (),
+    bits: Mapping[str, Any] | None = None,
 ) -> Details:
     """The details of a run.
 
@@ -99,6 +106,8 @@ def assemble_details(
         cost: content of cost.json.
         examination: content of examination.json.
         artifacts: name in the run folder -> SHA-256.
+        compression: content of every compression_N.json, in order.
+        bits: content of bit_widths.json.
     """
     board = target.board
     if target.spec is None:
@@ -121,6 +130,8 @@ def assemble_details(
             artifacts=artifacts,
         ),
         examination=None if examination is None else examination_of(examination, results),
+        compression=compression_drawings(compression),
+        bits=bits,
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.analysis.layer_table import layer_bits_table
 from pipeline.codegen.templates import render_template
 from pipeline.report.charts import ArenaChart, LineChart, arena_chart, learning_chart
+from pipeline.report.compression import bits_chart
 from pipeline.report.details import Details, LayerParameters
 from pipeline.report.model import Confusion, OpCost, Report
 from pipeline.report.text import cost_unit_of, error_text, interval_text, summary_rows
@@ -112,6 +114,8 @@ def render_html(report: Report, details: Details) -> str:
         memories=_memories(report, details),
         arena=_arena(report, details),
         curves=_curves(details),
+        bits=None if details.bits is None else bits_chart(details.bits),
+        layer_bits=None if details.bits is None else layer_bits_table(details.bits),
         matrix=_matrix(confusion) if confusion is not None and shows_matrix else (),
         confusions=() if confusion is None else _most_frequent(confusion),
         versions=sorted(report.versions.items()),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from pipeline.codegen.templates import render_template
+from pipeline.compress import reasons
 from pipeline.report.model import ClockCheck, Report, Scores, Spread
 
 _UNKNOWN = "-"
@@ -108,7 +109,7 @@ def _compression_rows(report: Report) -> list[tuple[str, str | None]]:
         facts += [_fact(name, value) for name, value in step.facts.items()]
         facts.append(f"{score(step.untuned)} at once, {score(step.tuned)} trained on")
         if step.skipped:
-            facts.append(f"left as they are: {', '.join(step.skipped)}")
+            facts.append(f"left as they are: {reasons(step.skipped)}")
         rows.append((f"compression {place}: {step.technique}", "; ".join(facts)))
     return rows
 

@@ -11,6 +11,7 @@ from pipeline.stages.benchmark import (
     differing_inputs,
     validation_inputs,
 )
+from pipeline.stages.bit_width import BIT_WIDTHS, BITS
 from pipeline.stages.build import BUILD, FLASH, GENERATE
 from pipeline.stages.compression import COMPRESS
 from pipeline.stages.doctor import DOCTOR
@@ -21,6 +22,8 @@ from pipeline.stages.training import CONVERT, POST_TRAINING, QUANTIZE_AWARE, TRA
 __all__ = [
     "ANALYZE",
     "BENCHMARK",
+    "BITS",
+    "BIT_WIDTHS",
     "BUILD",
     "COMPRESS",
     "CONVERT",

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.compress import FineTuning, kept_constraints, technique_of
+from pipeline.compress import FineTuning, kept_constraints, reasons, technique_of
 from pipeline.spec import MAX_TECHNIQUES
 from pipeline.spec.own_files import content_hash, start_file
 from pipeline.stages.run import Run, Stage
@@ -94,7 +94,7 @@ def _settings(run: Run, place: int) -> tuple[Any, ...]:
 
 def _summary(result: Mapping[str, Any]) -> str:
     sizes = f"{result['parameters_before']:,} -> {result['parameters']:,} parameters"
-    skipped = f"; left as they are: {', '.join(result['skipped'])}" if result["skipped"] else ""
+    skipped = f"; left as they are: {reasons(result['skipped'])}" if result["skipped"] else ""
     return f"{result['technique']}: {sizes}, test {result_line(result)}{skipped}"
 
 

@@ -10,6 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.stages.analyze import ANALYZE, COST, EVALUATE
 from pipeline.stages.arena_fit import FIT_ARENA
 from pipeline.stages.benchmark import BENCHMARK, SERIAL_LOG
+from pipeline.stages.bit_width import BIT_WIDTHS, BITS
 from pipeline.stages.build import BUILD, GENERATE
 from pipeline.stages.compression import COMPRESS
 from pipeline.stages.doctor import DOCTOR
@@ -49,7 +50,9 @@ REPORTED = (
     BENCHMARK,
     EXAMINE,
 )
-"""The stages that a report tells of, in their order."""
+"""The stages that a report tells of, in their order. `BITS` is told of where it was done."""
+
+_COMPRESSION_FACTS = [name for stage in COMPRESS for name in stage.gives if name.endswith(".json")]
 
 
 def _standing(run: Run) -> dict[str, StageRecord]:
@@ -59,7 +62,7 @@ def _standing(run: Run) -> dict[str, StageRecord]:
     Raises:
         PipelineError: the firmware, or its benchmark, is not of the artifacts that are there.
     """
-    stages = [stage for stage in REPORTED if stage.applies(run.target)]
+    stages = [stage for stage in (*REPORTED, BITS) if stage.applies(run.target)]
     records = {
         stage.name: record for stage in stages if (record := run.standing(stage)) is not None
     }
@@ -102,6 +105,8 @@ def _report(run: Run) -> Mapping[str, Any]:
         json.loads(run.read(COST)) if COST in artifacts else None,
         json.loads(run.read(EXAMINATION)) if EXAMINATION in artifacts else None,
         artifacts,
+        [json.loads(run.read(name)) for name in _COMPRESSION_FACTS if name in artifacts],
+        json.loads(run.read(BIT_WIDTHS)) if BIT_WIDTHS in artifacts else None,
     )
     run.folder.write_json(REPORT_JSON, report.to_json())
     run.folder.write(REPORT_MARKDOWN, render_markdown(report))

@@ -190,7 +190,7 @@ def is_qat(target: Target) -> bool:
     return target.spec is not None and target.spec.quantization.mode == "qat"
 
 
-def _post_training_settings(run: Run) -> tuple[Any, ...]:
+def post_training_settings(run: Run) -> tuple[Any, ...]:
     """Without what quantization-aware training alone depends on."""
     quantization = run.target.experiment.quantization
     return (
@@ -219,7 +219,7 @@ POST_TRAINING = Stage(
     name="post_training",
     takes={},
     gives=(POST_TRAINING_MODEL,),
-    settings=_post_training_settings,
+    settings=post_training_settings,
     code=(
         "pipeline.accuracy",
         "pipeline.training.architecture",
@@ -325,7 +325,7 @@ CONVERT = Stage(
     name="convert",
     takes={},
     gives=(MODEL,),
-    settings=lambda run: (run.target.experiment.quantization.mode, *_post_training_settings(run)),
+    settings=lambda run: (run.target.experiment.quantization.mode, *post_training_settings(run)),
     code=(
         "pipeline.training.architecture",
         "pipeline.training.batch_norm_folding",
