@@ -260,11 +260,18 @@ def _check_files(document: _Document, spec: ExperimentSpec) -> None:
 
 
 def _check_quantization(document: _Document, quantization: QuantizationSpec) -> None:
-    """Refuses what the converter has no way to."""
-    if quantization.mode == "16x8" and quantization.calibration != "min-max":
-        raise document.error(
-            ("quantization", "calibration"), '[quantization] calibration needs mode = "ptq"'
-        )
+    """Refuses what the converter or tfmot has no way to: it would be ignored."""
+    mode = quantization.mode
+    for key, ignored in (
+        ("calibration", mode == "16x8" and quantization.calibration != "min-max"),
+        ("per_channel", mode == "qat" and not quantization.per_channel),
+        ("per_channel_dense", mode == "qat" and quantization.per_channel_dense),
+    ):
+        if ignored:
+            value = toml_value(getattr(quantization, key))
+            raise document.error(
+                ("quantization", key), f'[quantization] {key} = {value} needs mode = "ptq"'
+            )
 
 
 def _check_training(document: _Document, training: TrainingSpec) -> None:

@@ -146,7 +146,8 @@ class QuantizationSpec:
             smallest to its largest value; without the outer values beyond a percentile; or that
             with the least squared error of rounding and clipping.
         calibration_percentile: share in percent of the values that "percentile" keeps in range.
-        per_channel: a scale per output channel of a convolution instead of one for all.
+        per_channel: a scale per output channel of a convolution instead of one for all; "qat"
+            trains with that.
         per_channel_dense: with "ptq", a scale per output of a dense layer instead of one for all;
             TFLM libraries of early 2023 compute garbage from such a file.
     """

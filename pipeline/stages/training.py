@@ -333,6 +333,7 @@ CONVERT = Stage(
         "pipeline.calibration",
         "pipeline.convert",
         "pipeline.data",
+        "pipeline.training.quantizable",
         "pipeline.training.quantize_aware",
         "pipeline.training.tensorflow_setup",
         *READING,

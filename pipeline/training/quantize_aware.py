@@ -6,6 +6,7 @@ Inference", arXiv:1712.05877, as TensorFlow Model Optimization (tfmot) implement
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import warnings
@@ -24,6 +25,7 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.constraints import Constraints
 from pipeline.training.fit import fit
 from pipeline.training.history import TrainingHistory, TrainingProgress
+from pipeline.training.quantizable import own_layers, quantizable
 from pipeline.training.schedule import trained_on
 from pipeline.training.tensorflow_setup import tensorflow
 from pipeline.training.train import history_of, seeded_keras
@@ -119,16 +121,61 @@ def _start_ranges(network: Any, dataset: Dataset) -> None:
 
 def _annotated(network: Any) -> Any:
     """A copy of the network whose layers simulate int8 weights and activations."""
-    tensorflow()
-    with warnings.catch_warnings():
-        # tfmot imports distutils, which Python 3.11 warns about and still has.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import tensorflow_model_optimization as tfmot
+    network = quantizable(network)
+    simulation, output_only = _simulation()
+    from tf_keras.models import clone_model
+
+    def annotated(layer: Any) -> Any:
+        if type(layer).__name__ in ("Multiply", *own_layers()):
+            return simulation.quantize_annotate_layer(layer, output_only())
+        return layer
+
     try:
-        return tfmot.quantization.keras.quantize_model(network)
-    except (ValueError, RuntimeError, TypeError) as error:
+        with simulation.quantize_scope({**own_layers(), "OutputOnly": output_only}):
+            copy = clone_model(network, clone_function=annotated)
+            for layer in network.layers:
+                if layer.weights:  # the copy's layers have another order
+                    copy.get_layer(layer.name).set_weights(layer.get_weights())
+            return simulation.quantize_model(copy)
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"qat: {network.name} cannot be trained quantization-aware: {reason}",
             'set [quantization] mode = "ptq"',
         ) from error
+
+
+@functools.cache
+def _simulation() -> tuple[Any, type[Any]]:
+    """tfmot's module, and how it simulates a layer that has no weights: its output alone."""
+    tensorflow()
+    with warnings.catch_warnings():
+        # tfmot imports distutils, which Python 3.11 warns about and still has.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import tensorflow_model_optimization as tfmot
+    simulation = tfmot.quantization.keras
+
+    class OutputOnly(simulation.QuantizeConfig):  # type: ignore[misc, name-defined]
+        def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
+            return []
+
+        def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
+            return []
+
+        def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
+            pass
+
+        def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
+            pass
+
+        def get_output_quantizers(self, layer: Any) -> list[Any]:
+            return [
+                simulation.quantizers.MovingAverageQuantizer(
+                    num_bits=8, per_axis=False, symmetric=False, narrow_range=False
+                )
+            ]
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    return simulation, OutputOnly
