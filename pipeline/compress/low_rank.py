@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.compress import Change, FineTuning, Technique, register
+from pipeline.compress.shared.factors import Array, Factors, Scheme, factors_of
+from pipeline.compress.shared.rank_sensitivity import Choice, measured_choices, spread
 from pipeline.compress.shared.rebuild import Parts, called_once, calls, rebuilt, same
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
 from pipeline.spec.rules import choice, number
 
-Scheme: TypeAlias = Literal["channel", "spatial"]
-Array = npt.NDArray[np.float32]
+Spread: TypeAlias = Literal["energy", "sensitivity"]
 
 
 @dataclass(frozen=True)
@@ -31,71 +31,17 @@ class LowRank(FineTuning):
     energy: share of each kernel's sum of squared singular values to retain at least. Layers that
         would not have fewer weights then stay as they are.
     parameters: instead of `energy`, share of the weights of all kernels that can be factorized
-        to be left at most. The ranks are those that retain the most: singular values are taken
-        in the order of the energy, as a share of their kernel's, that they retain for a weight.
+        to be left at most.
+    spread: how `parameters` is spread over layers. "energy": singular values are taken in the
+        order of the energy, as a share of their kernel's, that they retain for a weight.
+        "sensitivity": ranks are lowered where the loss on training images, measured one layer at
+        a time, rises least for a weight; see `pipeline.compress.shared.rank_sensitivity`.
     """
 
     scheme: Annotated[Scheme, choice(Scheme)] = "channel"
     energy: Annotated[float, number(0.01, 1)] = 0.95
     parameters: Annotated[float | None, number(0.001, 1)] = None
-
-
-@dataclass(frozen=True, eq=False)
-class Factors:
-    """A kernel's singular value decomposition.
-
-    Attributes:
-        left: (rows, full rank), scaled by the singular values; right: (full rank, columns).
-        singular_values: largest first.
-        weights: of the kernel itself.
-    """
-
-    layer: Any
-    left: Array
-    right: Array
-    singular_values: npt.NDArray[np.float64]
-    weights: int
-
-    @property
-    def full_rank(self) -> int:
-        return len(self.singular_values)
-
-    @property
-    def weights_per_rank(self) -> int:
-        """Weights of the two kernels at rank 1."""
-        return len(self.left) + len(self.right[0])
-
-    @property
-    def energies(self) -> npt.NDArray[np.float64]:
-        """Share of the squared norm that each singular value has."""
-        squares = np.square(self.singular_values)
-        total = squares.sum()
-        return squares / total if total > 0 else np.full(len(squares), 1 / len(squares))
-
-    def retained(self, rank: int) -> float:
-        """Share of the squared norm, 0..1."""
-        return float(self.energies[:rank].sum())
-
-
-def factors_of(layer: Any, scheme: Scheme) -> Factors:
-    """The decomposition of a Dense or an ordinary Conv2D layer's kernel."""
-    kernel = layer.kernel.numpy()
-    if type(layer).__name__ == "Dense":
-        matrix = kernel
-    elif scheme == "channel":
-        matrix = kernel.reshape(-1, kernel.shape[-1])
-    else:
-        height, width, channels, filters = kernel.shape
-        # Rows are (height, input channel), columns (width, filter).
-        matrix = kernel.transpose(0, 2, 1, 3).reshape(height * channels, width * filters)
-    left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
-    return Factors(
-        layer,
-        (left * values).astype(np.float32),
-        right.astype(np.float32),
-        values,
-        kernel.size,
-    )
+    spread: Annotated[Spread, choice(Spread)] = "energy"
 
 
 def factorized(network: Any, ranks: Mapping[str, tuple[Factors, int]], scheme: Scheme) -> Any:
@@ -157,7 +103,7 @@ def _split_convolution(layer: Any, left: Array, right: Array, scheme: Scheme) ->
     ]
 
 
-def apply(settings: LowRank, network: Any, _dataset: Dataset) -> Change:
+def apply(settings: LowRank, network: Any, dataset: Dataset) -> Change:
     """The network with two thin kernels in place of each one that gets smaller by it.
 
     Raises:
@@ -174,10 +120,14 @@ def apply(settings: LowRank, network: Any, _dataset: Dataset) -> Change:
             skipped[name] = reason
         elif reason is None:
             found.append(factors_of(layer, settings.scheme))
+    measured: list[tuple[Choice, ...]] = [()] * len(found)
     if settings.parameters is None:
         ranks = [_rank_of_energy(factors, settings.energy) for factors in found]
-    else:
+    elif settings.spread == "energy":
         ranks = _ranks_of_budget(found, settings.parameters)
+    else:
+        measured = measured_choices(network, found, dataset)
+        ranks = _ranks_of_sensitivity(found, measured, settings.parameters)
     chosen: dict[str, tuple[Factors, int]] = {}
     for factors, rank in zip(found, ranks, strict=True):
         if rank * factors.weights_per_rank < factors.weights:
@@ -192,13 +142,18 @@ def apply(settings: LowRank, network: Any, _dataset: Dataset) -> Change:
         )
     return Change(
         factorized(network, chosen, settings.scheme),
-        tuple(_row(factors, chosen.get(factors.layer.name)) for factors in found),
+        tuple(
+            _row(factors, chosen.get(factors.layer.name), choices)
+            for factors, choices in zip(found, measured, strict=True)
+        ),
         skipped,
     )
 
 
-def _row(factors: Factors, chosen: tuple[Factors, int] | None) -> dict[str, Any]:
-    """A layer's scree data, for compression.json."""
+def _row(
+    factors: Factors, chosen: tuple[Factors, int] | None, measured: Sequence[Choice]
+) -> dict[str, Any]:
+    """A layer's scree data, for compression_N.json, and what lower ranks were measured to cost."""
     rank = None if chosen is None else chosen[1]
     return {
         "layer": factors.layer.name,
@@ -208,6 +163,9 @@ def _row(factors: Factors, chosen: tuple[Factors, int] | None) -> dict[str, Any]
         "weights_before": factors.weights,
         "weights": factors.weights if rank is None else rank * factors.weights_per_rank,
         "singular_values": [float(f"{value:.5g}") for value in factors.singular_values],
+        **(
+            {"loss_at_rank": {c.rank: float(f"{c.loss:.4g}") for c in measured}} if measured else {}
+        ),
     }
 
 
@@ -228,6 +186,28 @@ def _rank_of_energy(factors: Factors, energy: float) -> int:
     return int(np.searchsorted(retained, min(energy, float(retained[-1])) - 1e-12)) + 1
 
 
+def _ranks_of_sensitivity(
+    found: Sequence[Factors], measured: Sequence[Sequence[Choice]], share: float
+) -> list[int]:
+    """As `_ranks_of_budget`, by the measured loss."""
+    whole = [factors.weights for factors in found]
+    chosen = spread(measured, whole, share * sum(whole))
+    if chosen is None:
+        lowest = [min([w, *(c.weights for c in cs)]) for w, cs in zip(whole, measured, strict=True)]
+        raise _too_few(share, sum(lowest) / sum(whole))
+    return [
+        factors.full_rank if choice is None else choice.rank
+        for factors, choice in zip(found, chosen, strict=True)
+    ]
+
+
+def _too_few(share: float, least: float) -> ModelError:
+    return ModelError(
+        f"compress: low_rank cannot leave {share:g} of the weights",
+        f"the lowest ranks leave {least:.3f}: raise parameters",
+    )
+
+
 def _ranks_of_budget(found: Sequence[Factors], share: float) -> list[int]:
     """The ranks within a budget of weights; a layer whose factors are no smaller counts whole."""
     budget = share * sum(factors.weights for factors in found)
@@ -239,11 +219,7 @@ def _ranks_of_budget(found: Sequence[Factors], share: float) -> list[int]:
     )
     used = sum(min(f.weights, f.weights_per_rank) for f in found)
     if used > budget:
-        least = used / max(1, sum(factors.weights for factors in found))
-        raise ModelError(
-            f"compress: low_rank cannot leave {share:g} of the weights",
-            f"rank 1 everywhere leaves {least:.3f}: raise parameters",
-        )
+        raise _too_few(share, used / max(1, sum(factors.weights for factors in found)))
     full: set[int] = set()
     for _, _, index in steps:
         factors, rank = found[index], ranks[index] + 1

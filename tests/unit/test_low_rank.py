@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compressed import images, outputs, zoo_network
-from pipeline.compress.low_rank import LowRank, apply, factorized, factors_of
+from compressed import few_digits, images, outputs, zoo_network
+from pipeline.compress.low_rank import LowRank, apply, factorized
+from pipeline.compress.shared.factors import factors_of
+from pipeline.compress.shared.rank_sensitivity import Choice, measured_choices, spread
 from pipeline.errors import ModelError
 
 pytestmark = pytest.mark.training
@@ -101,5 +103,52 @@ def test_what_does_not_get_smaller_is_named():
     assert "a SeparableConv2D has no kernel to factorize" in reasons
     with pytest.raises(ModelError, match="low_rank makes no layer of linear_mnist smaller"):
         apply(LowRank(energy=1.0), zoo_network("linear_mnist"), None)
-    with pytest.raises(ModelError, match=r"rank 1 everywhere leaves 0\.\d+: raise parameters"):
+    with pytest.raises(ModelError, match=r"the lowest ranks leave 0\.\d+: raise parameters"):
         apply(LowRank(parameters=0.001), zoo_network("conv_mnist"), None)
+
+
+@pytest.mark.parametrize("scheme", ["channel", "spatial"])
+def test_a_kernel_of_full_rank_is_the_layer_s_own(scheme):
+    for layer in suitable(zoo_network("conv_mnist"), scheme):
+        factors = factors_of(layer, scheme)
+        kernel = factors.kernel(factors.full_rank)
+        np.testing.assert_allclose(kernel, layer.kernel.numpy(), atol=1e-5)
+
+
+def test_a_budget_is_taken_from_where_it_costs_least():
+    costly = (Choice(1, 10, 2.0), Choice(2, 20, 1.0))
+    cheap = (Choice(1, 10, 0.3), Choice(2, 20, 0.1))
+    whole = [40, 40]
+    assert spread([costly, cheap], whole, 80) == [None, None]
+    # 0.1 for 20 weights is less a weight than 0.3 for 30; then 0.2 for 10 than 1.0 for 20.
+    assert spread([costly, cheap], whole, 60) == [None, cheap[1]]
+    assert spread([costly, cheap], whole, 50) == [None, cheap[0]]
+    # A step of 30 weights was the cheapest, and 10 of them may be given back.
+    steep = (Choice(1, 10, 0.1), Choice(2, 20, 0.09))
+    assert spread([costly, steep], whole, 60) == [None, steep[1]]
+    assert spread([costly, cheap], whole, 30) == [costly[1], cheap[0]]
+    assert spread([costly, cheap], whole, 19) is None
+
+
+def test_sensitivity_is_measured_and_leaves_the_network_as_it_was():
+    """Behind a layer of zeros no rank costs anything."""
+    network, dataset = zoo_network("mlp2_mnist"), few_digits()
+    names = [layer.name for layer in network.layers if type(layer).__name__ == "Dense"]
+    first, second, last = (network.get_layer(name) for name in names)
+    last.kernel.assign(np.zeros(last.kernel.shape))
+    found = [factors_of(layer, "channel") for layer in (first, second)]
+    before = [layer.kernel.numpy() for layer in (first, second)]
+    losses = measured_choices(network, found, dataset)
+    assert all(choice.loss == pytest.approx(0, abs=1e-6) for one in losses for choice in one)
+    for layer, kernel in zip((first, second), before, strict=True):
+        np.testing.assert_array_equal(layer.kernel.numpy(), kernel)
+    trained = zoo_network("mlp2_mnist")
+    settings = LowRank(parameters=0.5, spread="sensitivity", epochs=0)
+    change = apply(settings, trained, dataset)
+    left = sum(row["weights"] for row in change.layers)
+    assert left <= 0.5 * sum(row["weights_before"] for row in change.layers)
+    assert all(row["loss_at_rank"] for row in change.layers if row["rank"] is not None)
+    with pytest.raises(
+        ModelError, match=r"cannot leave 0\.001 of the weights; the lowest ranks leave"
+    ):
+        apply(LowRank(parameters=0.001, spread="sensitivity"), zoo_network("mlp2_mnist"), dataset)
