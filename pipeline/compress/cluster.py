@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.compress import Change, FineTuning, Rows, Technique, register
+from pipeline.compress import Change, FineTuning, Rows, Technique, reasons, register
 from pipeline.compress.shared.kernels import Kernel, named_kernels
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
@@ -54,7 +54,10 @@ def apply(settings: Cluster, network: Any, _dataset: Dataset) -> Change:
             kernel.variable.assign(clustered(values, settings.clusters))
             chosen.add(kernel.place)
     if not chosen:
-        raise ModelError(f"compress: cluster changes no layer of {network.name}", "lower clusters")
+        raise ModelError(
+            f"compress: cluster changes no layer of {network.name}: {reasons(skipped)}",
+            "lower clusters",
+        )
     return Change(network, skipped=skipped, measure=lambda trained: _measured(trained, chosen))
 
 

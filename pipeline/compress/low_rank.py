@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.compress import Change, FineTuning, Technique, register
+from pipeline.compress import Change, FineTuning, Technique, reasons, register
 from pipeline.compress.shared.factors import Array, Factors, Scheme, factors_of
 from pipeline.compress.shared.rank_sensitivity import Choice, measured_choices, spread
 from pipeline.compress.shared.rebuild import Parts, called_once, calls, rebuilt, same
@@ -138,7 +138,8 @@ def apply(settings: LowRank, network: Any, dataset: Dataset) -> Change:
             )
     if not chosen:
         raise ModelError(
-            f"compress: low_rank makes no layer of {network.name} smaller", "lower energy"
+            f"compress: low_rank makes no layer of {network.name} smaller: {reasons(skipped)}",
+            "lower energy or parameters",
         )
     return Change(
         factorized(network, chosen, settings.scheme),

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.compress import Change, FineTuning, Rows, Technique, register
+from pipeline.compress import Change, FineTuning, Rows, Technique, reasons, register
 from pipeline.compress.shared.kernels import Kernel, named_kernels
 from pipeline.data import Dataset
 from pipeline.errors import ModelError
@@ -64,7 +64,9 @@ def apply(settings: Prune, network: Any, _dataset: Dataset) -> Change:
     }
     chosen = [kernel for kernel in every if kernel.label not in skipped]
     if not chosen:
-        raise ModelError(f"compress: prune applies to no layer of {network.name}")
+        raise ModelError(
+            f"compress: prune applies to no layer of {network.name}: {reasons(skipped)}"
+        )
     gradually = settings.schedule == "polynomial" and settings.epochs > 0
     if not gradually:
         for kernel in chosen:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.compress import Change, FineTuning, Technique, register
+from pipeline.compress import Change, FineTuning, Technique, reasons, register
 from pipeline.compress.shared.channels import Channels, Wiring, cut, trace
 from pipeline.compress.shared.rebuild import calls, rebuilt, same
 from pipeline.data import Dataset
@@ -50,9 +50,11 @@ def apply(settings: PruneChannels, network: Any, _dataset: Dataset) -> Change:
     channels = trace(network)
     scores = importances(channels, network, settings.importance)
     removed = _chosen(channels, scores, settings)
+    skipped = _skipped(network, channels, scores)
     if not removed:
+        why = f": {reasons(skipped)}" if skipped else ""
         raise ModelError(
-            f"compress: prune_channels leaves {network.name} every channel",
+            f"compress: prune_channels leaves {network.name} every channel{why}",
             "raise ratio, or lower multiple",
         )
     return Change(
@@ -66,7 +68,7 @@ def apply(settings: PruneChannels, network: Any, _dataset: Dataset) -> Change:
             for name, wiring in channels.producers.items()
             if not removed.isdisjoint(wiring.writes.tolist())
         ),
-        _skipped(network, channels, scores),
+        skipped,
     )
 
 

@@ -24,19 +24,22 @@ QUANTITIES = (
 _COSTS = {"instructions": "instructions", "flash_bytes": "flash", "ram_bytes": "RAM"}
 _WORTH = 0.02  # share of a cost from which on a change is told
 _PACKED_WORTH = 0.05
+_NEAR_ACCURACY, _FAR_ACCURACY = 0.002, 0.1  # in the drawings
 _LEAST_POINTS = 0.1  # 10 of 10,000 images
 _TOLERATED_POINTS = 0.5
-# Student's t, 97.5 %, by degrees of freedom from 1 on.
-_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
-_T_OF_MANY = 2.26
+_LEAST_FOR_INTERVAL = 3
+# Student's t, 97.5 %, by degrees of freedom from 2 on; more than 10 differences take the last.
+_T = (4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 
 RULE = (
-    "Points are percentage points of int8 accuracy, means of the differences to the row that a row "
-    "is held against, at the same seed, ± half the 95 % interval of that mean (Student's t). Below "
-    "0.1 points, or within that interval and at most 0.5 points, it is as accurate; within it and "
-    "beyond 0.5 points it is undecided. pays: at least 2 % fewer instructions, less flash or less "
-    "RAM, at no more than 0.5 points less, or more accurate at the same cost; trades: such a gain "
-    "for more than 0.5 points; mixed: one cost falls, another rises; does not pay: none of these."
+    "Points are percentage points of int8 accuracy, means of the differences to the row that a "
+    "row is held against, at the same seed, ± half the 95 % interval of that mean (Student's t, "
+    "from three seeds on). A difference is real where it is at least 0.1 points and beyond that "
+    "interval, of the same sign at both of two seeds, or of one seed beyond 0.5 points. What is "
+    "not real is as accurate up to 0.5 points and undecided beyond. pays: at least 2 % fewer "
+    "instructions, less flash or less RAM at no more than 0.5 points less, or more accurate at "
+    "the same cost; trades: such a gain for more than 0.5 points; mixed: one cost falls, another "
+    "rises; does not pay: none of these."
 )
 
 
@@ -146,11 +149,12 @@ def _verdict(trials: Sequence[Trial], others: Sequence[Trial]) -> str:
     ]
     if not pairs:
         return "open: nothing to hold it against yet"
-    points, noise = _points(pairs)
-    if points is None:
+    differences = _differences(pairs)
+    if not differences:
         return "no accuracy to judge by"
-    accuracy = _judged(points, noise)
-    told = _accuracy_text(points, noise, accuracy)
+    points, noise = statistics.fmean(differences), _noise(differences)
+    accuracy = _judged(points, noise, differences)
+    told = _accuracy_text(points, noise, len(differences), accuracy)
     changes = {name: _change(pairs, quantity) for quantity, name in _COSTS.items()}
     if all(change is None for change in changes.values()):
         return f"not on this device; {told}"
@@ -163,16 +167,22 @@ def _verdict(trials: Sequence[Trial], others: Sequence[Trial]) -> str:
     return f"{_word(points, accuracy, bool(less), bool(more))}: {', '.join([*less, *more, told])}"
 
 
-def _judged(points: float, noise: float | None) -> Accuracy:
-    """See `RULE`; of one seed whatever is at least 0.1 points counts."""
-    if abs(points) >= max(_LEAST_POINTS, noise or 0.0):
+def _judged(points: float, noise: float | None, differences: Sequence[float]) -> Accuracy:
+    """See `RULE`."""
+    if len(differences) == 1:
+        is_real = abs(points) > _TOLERATED_POINTS
+    elif noise is None:
+        is_real = min(differences) > 0 or max(differences) < 0
+    else:
+        is_real = abs(points) >= noise
+    if is_real and round(abs(points), 6) >= _LEAST_POINTS:
         return "different"
     return "same" if abs(points) <= _TOLERATED_POINTS else "undecided"
 
 
-def _accuracy_text(points: float, noise: float | None, accuracy: Accuracy) -> str:
+def _accuracy_text(points: float, noise: float | None, seeds: int, accuracy: Accuracy) -> str:
     words = {"same": "as accurate, ", "undecided": "accuracy undecided, ", "different": ""}
-    uncertain = "one seed" if noise is None else f"±{noise:.2f}"
+    uncertain = ("one seed", "two seeds")[seeds - 1] if noise is None else f"±{noise:.2f}"
     return f"{words[accuracy]}{round(points, 2) + 0.0:+.2f} points ({uncertain})"
 
 
@@ -191,20 +201,22 @@ def _word(points: float, accuracy: Accuracy, gains: bool, costs: bool) -> str:
     return "does not pay"
 
 
-def _points(pairs: Sequence[tuple[Trial, Trial]]) -> tuple[float | None, float | None]:
-    """Mean difference of int8 accuracy in percentage points, and half its 95 % interval; that is
-    None for one pair."""
-    differences = []
-    for trial, other in pairs:
-        ours, theirs = _value(trial, "accuracy_int8"), _value(other, "accuracy_int8")
-        if ours is not None and theirs is not None:
-            differences.append(100 * (ours - theirs))
+def _differences(pairs: Sequence[tuple[Trial, Trial]]) -> list[float]:
+    """Of int8 accuracy, in percentage points."""
+    values = [(_value(a, "accuracy_int8"), _value(b, "accuracy_int8")) for a, b in pairs]
+    known = [(a, b) for a, b in values if a is not None and b is not None]
+    return [100 * (ours - theirs) for ours, theirs in known]
+
+
+def _noise(differences: Sequence[float]) -> float | None:
+    """Half the 95 % interval of their mean. None for fewer than three, of which Student's interval
+    is so wide (12.7 times the standard error for two) that nothing is ever outside."""
     count = len(differences)
-    if count < 2:
-        return (differences[0] if differences else None), None
-    quantile = _T[count - 2] if count - 2 < len(_T) else _T_OF_MANY
-    half = quantile * statistics.stdev(differences) / math.sqrt(count)
-    return statistics.fmean(differences), half
+    if count < _LEAST_FOR_INTERVAL:
+        return None
+    place = count - _LEAST_FOR_INTERVAL
+    quantile = _T[place] if place < len(_T) else _T[-1]
+    return quantile * statistics.stdev(differences) / math.sqrt(count)
 
 
 def _change(pairs: Sequence[tuple[Trial, Trial]], quantity: str) -> float | None:
@@ -229,18 +241,30 @@ def grouped(rows: Sequence[Gain]) -> dict[str, list[Gain]]:
 
 def gain_scatters(rows: Sequence[Gain]) -> list[Scatter]:
     """Mean int8 accuracy against mean instructions and flash, for every group; the numbers are
-    those of its rows, from 1 on."""
+    those of its rows, from 1 on. Rows that would lie on the first one's point are left out, and
+    those far below the best: they would leave no room between the others."""
     charts = []
     for group, places in grouped(rows).items():
+        known = [s.mean for gain in places if (s := gain.values["accuracy_int8"]) is not None]
         for quantity, title in (("instructions", "instructions"), ("flash_bytes", "flash bytes")):
-            runs = []
+            runs: list[Run] = []
             for number, gain in enumerate(places, 1):
                 accuracy, cost = gain.values["accuracy_int8"], gain.values[quantity]
-                if accuracy is not None and cost is not None:
-                    runs.append(Run(number, gain.name, cost.mean, accuracy.mean))
+                if accuracy is None or cost is None or accuracy.mean < max(known) - _FAR_ACCURACY:
+                    continue
+                run = Run(number, gain.name, cost.mean, accuracy.mean)
+                if not (runs and _near(run, runs[0])):
+                    runs.append(run)
             if runs:
                 charts.append(scatter(f"{group}: int8 accuracy and {title}", title, runs))
     return charts
+
+
+def _near(run: Run, other: Run) -> bool:
+    return (
+        abs(run.cost / other.cost - 1) < _WORTH
+        and abs(run.accuracy - other.accuracy) < _NEAR_ACCURACY
+    )
 
 
 def cells(gain: Gain) -> tuple[str, ...]:

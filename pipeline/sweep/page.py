@@ -126,6 +126,9 @@ def write_pages(plan: SweepPlan, outcomes: Sequence[Outcome], folder: Path) -> S
     write_if_changed(folder / "sweep.json", (text + "\n").encode())
     for name in _PAGES:
         write_if_changed(folder / name, render_page(name, table).encode())
+    if table.scatters:
+        drawing = render_template("sweep.svg.j2", charts=table.scatters)
+        write_if_changed(folder / "sweep.svg", drawing.encode())
     return table
 
 

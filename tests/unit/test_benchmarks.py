@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import layers, page
+from benchmarks import layers, page, study
 from benchmarks.measure import Result
 from benchmarks.models import MODELS
 from benchmarks.results import (
@@ -104,3 +104,32 @@ def test_results_file_reads_back(results: list[Result], tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_results(path, results, {"gcc": "12"})
     assert read_results(path) == results
+
+
+def test_the_study_s_page_and_drawing_are_those_of_its_committed_results(tmp_path: Path) -> None:
+    values = study.read_results()
+    content = study.PAGE.read_text()
+    for name in study.sections(values):
+        assert f"<!-- {name}: begin -->" in content, name
+        content = page.with_table(content, name, "stale")
+    (tmp_path / "page.md").write_text(content)
+    study.write_page(values, tmp_path / "page.md", tmp_path / "study.svg")
+    told = "run: python -m benchmarks.study"
+    assert (tmp_path / "page.md").read_text() == study.PAGE.read_text(), told
+    assert (tmp_path / "study.svg").read_text() == study.DRAWING.read_text(), told
+
+
+def test_the_study_s_results_are_of_its_plan_and_checked_against_tflm() -> None:
+    from pipeline.sweep.plan import read_plan
+
+    values, plan = study.read_results(), read_plan(study.PLAN)
+    assert plan.axes is not None
+    assert [trial["places"] for trial in values["trials"]] == list(plan.axes.places)
+    assert values["against"] == plan.axes.against
+    results = [trial["result"] for trial in values["trials"] if trial["result"] is not None]
+    on_board = [result for result in results if result["instructions"] is not None]
+    assert all(result["golden_identical"] for result in on_board)
+    assert {gain.group for gain in study.study_gains(values) if gain.done} == set(values["bits"])
+    for found in values["bits"].values():
+        assert found["agreement"] >= 0.995
+        assert abs(found["both"]["8"] - found["deployed_accuracy"]) <= 0.001

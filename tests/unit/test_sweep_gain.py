@@ -60,7 +60,10 @@ def told(accuracies: list[float], instructions: int | None, base: list[float], *
         ),
         ([0.974, 0.974, 0.974], 1000, "pays: +0.40 points (±0.00)"),
         ([0.9705, 0.9705, 0.9705], 1000, "does not pay: as accurate, +0.05 points (±0.00)"),
-        ([0.969], 1010, "does not pay: -0.10 points (one seed)"),
+        ([0.969], 1010, "does not pay: as accurate, -0.10 points (one seed)"),
+        ([0.968, 0.966], 1000, "does not pay: -0.30 points (two seeds)"),
+        ([0.98, 0.944], 1000, "does not pay: accuracy undecided, -0.80 points (two seeds)"),
+        ([0.972, 0.969], 1000, "does not pay: as accurate, +0.05 points (two seeds)"),
         ([0.97, 0.97, 0.97], None, "not on this device; as accurate, +0.00 points (±0.00)"),
     ],
 )
@@ -94,9 +97,9 @@ def test_what_failed_and_what_is_open_says_so() -> None:
 def test_the_study_trains_nine_networks_and_begins_with_all_of_the_first_seed() -> None:
     plan = read_plan(EXAMPLE, known_names())
     specs = [spec_of(plan, settings) for settings in plan.settings]
-    assert len(specs) == 3 * 3 * 23
+    assert len(specs) == 3 * 3 * 25
     assert len({repr((s.model, s.data, s.training)) for s in specs}) == 9
-    assert {s.training.seed for s in specs[:69]} == {0}
+    assert {s.training.seed for s in specs[:75]} == {0}
     assert title(plan, plan.settings[0]) == "conv_mnist, int8, seed 0"
 
 
@@ -109,7 +112,7 @@ def test_a_tiny_study_tells_the_compressed_networks_and_trains_once(tmp_path: Pa
 
     plan = read_plan(EXAMPLE, known_names())
     names = ("int8", "trained on", "channels 0.5, distillation")
-    chosen = [n for n, place in enumerate(plan.axes.places[:23]) if place["technique"] in names]
+    chosen = [n for n, place in enumerate(plan.axes.places[:25]) if place["technique"] in names]
     plan = dataclasses.replace(
         plan,
         base=TINY,
