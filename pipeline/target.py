@@ -90,7 +90,7 @@ class Target:
 
 def target_of_spec(path: Path, overrides: Overrides) -> Target:
     """Raises SpecError where the spec has a mistake; names and parameters are checked."""
-    return _target(read_spec(path, known_names()), overrides)
+    return target_of_experiment(read_spec(path, known_names()), overrides)
 
 
 def known_names() -> KnownNames:
@@ -142,7 +142,7 @@ def target_of_folder(folder: Path, overrides: Overrides) -> Target:
         PipelineError: it is no run folder, or belongs to another board or runtime than asked for.
     """
     if (folder / SPEC).is_file():
-        target = _target(
+        target = target_of_experiment(
             read_spec(folder / SPEC), dataclasses.replace(overrides, board=None, optimize=None)
         )
     else:
@@ -207,7 +207,9 @@ def _imported(folder: Path, overrides: Overrides) -> Target:
     return target
 
 
-def _target(spec: ExperimentSpec, overrides: Overrides) -> Target:
+def target_of_experiment(spec: ExperimentSpec, overrides: Overrides) -> Target:
+    """The spec with what the command line says instead. Raises PipelineError where the board has
+    no such runtime."""
     spec = with_overrides(
         spec,
         board=overrides.board,

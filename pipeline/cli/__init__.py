@@ -14,6 +14,7 @@ from pipeline.cli.doctor import doctor_command
 from pipeline.cli.export import export_command
 from pipeline.cli.models import models_command
 from pipeline.cli.monitor import monitor_command
+from pipeline.cli.search import search_command
 from pipeline.cli.stages import COMMANDS
 from pipeline.cli.sweep import sweep_command
 from pipeline.errors import PipelineError
@@ -42,6 +43,7 @@ for command in (
     export_command,
     models_command,
     monitor_command,
+    search_command,
     sweep_command,
 ):
     cli.add_command(command)

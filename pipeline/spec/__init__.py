@@ -26,6 +26,7 @@ from pipeline.spec.sections import (
     ModelSpec,
     QuantizationSpec,
     Runtime,
+    SearchSpec,
     TrainingSpec,
 )
 from pipeline.spec.toml_text import KeyPath, key_lines, toml_table, toml_value
@@ -45,6 +46,7 @@ __all__ = [
     "ModelSpec",
     "QuantizationSpec",
     "Runtime",
+    "SearchSpec",
     "TrainingSpec",
     "dump_spec",
     "parse_spec",

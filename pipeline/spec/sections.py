@@ -191,6 +191,35 @@ class BenchmarkSpec:
 
 
 @dataclass(frozen=True)
+class SearchSpec:
+    """[search]: how `mcu-pipeline search` shrinks the network; see `pipeline.search`.
+
+    Attributes:
+        step: share of the exceeded cost that a step removes at least.
+        multiple: numbers of channels that are tried are multiples of it and, below it, all.
+        tune_samples: training images that each proposal is trained on, others in every step.
+        tune_epochs, tune_learning_rate: of that training; the rest is as [training] says.
+        runs: networks of the trade-off curve that are trained to the end, besides the one that
+            meets the budget.
+        epochs, learning_rate: of that training; 0 epochs leave them as the search does.
+        teacher_share: how much of it is learned from the starting network instead of the labels;
+            alpha in `pipeline.compress.distill`.
+        temperature: of the distillation.
+    """
+
+    step: Annotated[float, number(0.001, 0.9)] = 0.1
+    multiple: Annotated[int, integer(1, 1024)] = 2
+    tune_samples: Annotated[int, integer(1, 10_000_000)] = 20_000
+    tune_epochs: Annotated[int, integer(1, 100_000)] = 1
+    tune_learning_rate: Annotated[float, LEARNING_RATE] = 0.001
+    runs: Annotated[int, integer(0, 100)] = 2
+    epochs: Annotated[int, integer(0, 100_000)] = 10
+    learning_rate: Annotated[float, LEARNING_RATE] = 0.001
+    teacher_share: Annotated[float, number(0, 1)] = 0.5
+    temperature: Annotated[float, number(0.1, 100)] = 4.0
+
+
+@dataclass(frozen=True)
 class ExperimentSpec:
     """One experiment; each stage receives its own section only.
 
@@ -209,6 +238,7 @@ class ExperimentSpec:
     board: BoardSpec = BoardSpec()
     benchmark: BenchmarkSpec = BenchmarkSpec()
     compression: tuple[FineTuning, ...] = ()
+    search: SearchSpec = SearchSpec()
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -219,4 +249,5 @@ SECTIONS: dict[str, type[Any]] = {
     "quantization": QuantizationSpec,
     "board": BoardSpec,
     "benchmark": BenchmarkSpec,
+    "search": SearchSpec,
 }

@@ -37,7 +37,7 @@ def same(layer: Any) -> Parts:
 
 def rebuilt(network: Any, parts: Callable[[Any], Parts]) -> Any:
     """The network with every layer replaced by `parts(layer)`: new layers, one called on the
-    other's output, and their weights.
+    other's output, and their weights. A function without weights may stand for a layer.
 
     Returns:
         a functional tf_keras model with the name of the network.
@@ -73,7 +73,8 @@ def rebuilt(network: Any, parts: Callable[[Any], Parts]) -> Any:
     inputs, outputs = tf.nest.map_structure(new, (network.inputs, network.outputs))
     model = keras.Model(_single(inputs), _single(outputs), name=network.name)
     for layer, arrays in weights:
-        layer.set_weights(arrays)
+        if arrays:
+            layer.set_weights(arrays)
     return model
 
 
