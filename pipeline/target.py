@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pipeline.aot.goal import Goal, Optimize
+from pipeline.aot.goal import Goal, Optimize, goal_for
 from pipeline.boards import Board, board, boards
 from pipeline.device import AUTO, is_replay
 from pipeline.errors import ModelError, PipelineError, UsageError
@@ -80,7 +80,7 @@ class Target:
     @property
     def goal(self) -> Goal:
         """What the aot runtime is compiled for."""
-        return Goal(self.board.core, self.optimize)
+        return goal_for(self.board, self.optimize)
 
     @property
     def default_folder(self) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from armv7em_image import activation
+from canary_image import activation
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, int32_array
 from pipeline.fixed_point import quantize_multiplier
 from pipeline.ops.softmax import softmax_call as call_of_softmax

@@ -28,7 +28,7 @@ typedef struct {
   int32_t output_low; /* activation range, within -128..127 */
   int32_t output_high;
   int32_t windows; /* in scratch, a multiple of the tile's pixels */
-  const void *weights;     /* int8; int16 where the core loads no signed bytes; or pairs in int32,
+  const void *weights;     /* int8, or pairs in int32,
                             * [blocks][kernel_height][kernel_width][input_channels][channels] */
   const int32_t *channels; /* [blocks][channels] of the kernel's scalar_channel */
 } scalar_conv_s8_params;

@@ -22,7 +22,7 @@ typedef struct {
   int32_t output_low; /* activation range, within -128..127 */
   int32_t output_high;
   int32_t plane_bytes;      /* one channel with its padding */
-  const void *weights;      /* int8, or int16 where the core loads no signed bytes, [channels][9] */
+  const int8_t *weights;    /* [channels][9] */
   const int32_t *constants; /* [channels] of the kernel's scalar_channel */
 } scalar_depthwise_3x3_s8_params;
 

@@ -131,14 +131,14 @@ def linked(model: TfliteModel, folder: Path) -> tuple[FirmwareImage, int]:
         ToolError: the board's compiler is missing.
     """
     from pipeline import firmware
-    from pipeline.aot.goal import Goal
+    from pipeline.aot.goal import goal_for
     from pipeline.aot.lowering import lower
     from pipeline.codegen.aot import render_aot
     from pipeline.codegen.model_info import render_model_info
     from pipeline.tflite_reader import read_tflite
 
     target, graph = board(BOARD), read_tflite(model.content)
-    program = lower(graph, Goal(target.core))
+    program = lower(graph, goal_for(target))
     sources = render_aot(program, "model", model.sha256)
     sources |= render_model_info(graph, "model", model.sha256)
     generated = folder / "generated"

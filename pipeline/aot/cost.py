@@ -22,6 +22,7 @@ class Candidate:
         reason: why this way is open and what it does, one line for the report.
         parts: names and bytes of machine code beside `code_bytes` that kernels of different names
             share: a part is linked once, too.
+        passes: times that one inference reads all of its constants.
     """
 
     calls: tuple[KernelCall, ...]
@@ -31,3 +32,4 @@ class Candidate:
     scratch_bytes: int
     reason: str
     parts: tuple[tuple[str, int], ...] = ()
+    passes: int = 1

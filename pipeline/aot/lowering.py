@@ -12,6 +12,7 @@ from pipeline.aot.passes.in_place import with_leads
 from pipeline.aot.passes.pad_into_convolution import pad_into_convolution
 from pipeline.aot.passes.pool_first import pool_first
 from pipeline.aot.passes.row_fusion import fuse
+from pipeline.aot.passes.scratch import fit_scratch
 from pipeline.aot.program import Program, Step
 from pipeline.aot.selection import Selection, has_costs
 from pipeline.errors import ModelError, UnsupportedOperatorError
@@ -42,7 +43,8 @@ def lower(graph: Graph, goal: Goal = PORTABLE_BALANCED) -> Program:
     steps = without_dead_code(graph, steps)
     steps = tuple(with_leads(step) for step in steps)
     arena = plan_memory(graph, steps, search=0).arena_bytes
-    fused = fuse(graph, steps, Selection(goal, steps, arena))
+    selection = Selection(goal, steps, arena)
+    fused = fit_scratch(graph, fuse(graph, steps, selection), selection)
     return Program(graph, fused, plan_memory(graph, fused))
 
 

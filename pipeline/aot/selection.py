@@ -1,7 +1,8 @@
 """The cheapest way to compute each call, by what the goal minimises.
 
 Costs of unlike kinds are compared as shares of the whole model's: with "balanced", one per cent of
-the instructions weighs as much as one per cent of the flash or two of the arena.
+the instructions weighs as much as one per cent of the flash or two of the arena. Where the goal has
+a flash cache, a cycle that the processor waits for it counts as an instruction.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.aot import armv7em, scalar
+from pipeline.aot import armv7em, mac16, scalar
 from pipeline.aot.cost import Candidate
+from pipeline.aot.flash_misses import ConstantReads, missed_lines
 from pipeline.aot.goal import Goal, Optimize
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Loop, Step, View, ViewCall
 from pipeline.graph import Tensor
@@ -28,12 +30,12 @@ _SCRATCH_SHARE = 0.1
 _CANDIDATES: Mapping[str, Callable[[KernelCall], list[Candidate]]] = {
     "cortex-m4f": armv7em.candidates,
     "rv32imc": scalar.rv32imc_candidates,
-    "xtensa-lx106": scalar.xtensa_lx106_candidates,
-    "xtensa-lx6": scalar.xtensa_lx6_candidates,
-    "xtensa-lx7": scalar.xtensa_lx6_candidates,
+    "xtensa-de212": mac16.xtensa_de212_candidates,
+    "xtensa-lx6": mac16.xtensa_lx_candidates,
+    "xtensa-lx7": mac16.xtensa_lx_candidates,
 }
 # Instructions of portable kernels beside a Cortex-M4's, which has twice the work in one.
-_PORTABLE_FACTORS = {"rv32imc": 2.2, "xtensa-lx106": 4.0, "xtensa-lx6": 4.0, "xtensa-lx7": 4.0}
+_PORTABLE_FACTORS = {"rv32imc": 2.2, "xtensa-de212": 4.0, "xtensa-lx6": 4.0, "xtensa-lx7": 4.0}
 
 
 def has_costs(core: str) -> bool:
@@ -74,12 +76,19 @@ class Selection:
         self._chosen: dict[KernelCall, Candidate] = {}
         self._found: dict[KernelCall, list[Candidate]] = {}
         self._estimates: dict[KernelCall, int] = {}
+        self._reads: dict[KernelCall, tuple[object, ConstantReads]] = {}
+        self._code_bytes: dict[str, int] = {}
+        self._variants: dict[KernelCall, list[KernelCall]] = {}
         self._users: Counter[str] = Counter()  # calls of each kernel and of each part of kernels
         self._stored: set[tuple[object, ...]] = set()  # weights, and how they are laid out
         calls = [call for step in steps for call in step.calls]
+        flash_bytes = sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls)
+        # What fits as a whole is there from the inference before.
+        cache = goal.flash_cache
+        self._cache = None if cache is None or flash_bytes <= cache.size_bytes else cache
         totals = (
-            sum(min(way.instructions for way in self._ways(call)) for call in calls),
-            sum(_constant_bytes(call) + _STEP_CODE_BYTES for call in calls),
+            round(sum(min(map(self._effort, self._ways(call))) for call in calls)),
+            flash_bytes,
             arena_bytes,
         )
         self.weights = _weights(_SHARES[goal.optimize], totals)
@@ -105,14 +114,48 @@ class Selection:
 
     def instructions(self, step: Step) -> int:
         """Estimate for one inference."""
-        rounds = dict.fromkeys(step.calls, 0 if step.loops else 1)
-        for loop in step.loops:
-            for made in loop.calls:
-                rounds[made.call] += loop.rounds
         return sum(
             times * (_CALL_INSTRUCTIONS + self._estimates.get(call, self._portable(call)))
-            for call, times in rounds.items()
+            for call, times in _rounds(step).items()
         )
+
+    def effort(self, step: Step) -> float:
+        """Instructions, and as many again as its flash misses take cycles: for one inference."""
+        if self._cache is None:
+            return self.instructions(step)
+        reads: dict[object, ConstantReads] = {}
+        code: dict[str, int] = {}
+        for call, times in _rounds(step).items():
+            if call in self._reads:
+                key, each = self._reads[call]
+                before = reads.get(key, ConstantReads(0, 0))
+                size = max(before.size_bytes, each.size_bytes)
+                reads[key] = ConstantReads(size, before.times + times * each.times)
+                code[call.kernel] = self._code_bytes[call.kernel]
+        # Calls in a loop take turns; others come one after the other.
+        turns = [list(reads.values())] if step.loops else [[read] for read in reads.values()]
+        misses = sum(self._misses(turn, sum(code.values())) for turn in turns)
+        return self.instructions(step) + misses
+
+    def _misses(self, reads: Sequence[ConstantReads], code_bytes: int) -> float:
+        """Instructions in whose time the processor waits for flash."""
+        if self._cache is None:
+            return 0.0
+        return self._cache.cycles_per_miss * missed_lines(self._cache, reads, code_bytes)
+
+    def _effort(self, way: Candidate) -> float:
+        reads = ConstantReads(way.const_bytes, way.passes)
+        return way.instructions + self._misses([reads], way.code_bytes)
+
+    def variants(self, call: KernelCall) -> list[KernelCall]:
+        """Calls of the same kernel that take more or less scratch, `call` among them; none where
+        there is no choice."""
+        return self._variants.get(call, [])
+
+    def call_effort(self, call: KernelCall) -> float:
+        """As `effort`, of one call of its own."""
+        reads, code_bytes = self._reads[call][1], self._code_bytes[call.kernel]
+        return self._estimates[call] + self._misses([reads], code_bytes)
 
     def flash_bytes(self, step: Step) -> int:
         """Bytes by which steps of the same operators differ: parameter structs and calls."""
@@ -139,6 +182,7 @@ class Selection:
             const_bytes=_constant_bytes(call),
             scratch_bytes=call.scratch_bytes,
             reason="",
+            passes=_portable_passes(call),
         )
 
     def _choose(self, call: KernelCall, within_loop: bool = False) -> Candidate:
@@ -152,9 +196,20 @@ class Selection:
         ]
         best = min(options, key=lambda option: self._cost(call, option))
         self._chosen[call] = best
-        for index, new in enumerate(best.calls):
-            self._estimates[new] = 0 if index else best.instructions
+        self._note(call, best)
+        alike = [way for way in options if [c.kernel for c in way.calls] == [best.calls[0].kernel]]
+        for way in alike if len(alike) > 1 else ():
+            self._note(call, way)
+            self._variants[way.calls[0]] = [other.calls[0] for other in alike]
         return best
+
+    def _note(self, call: KernelCall, way: Candidate) -> None:
+        """Remembers what a way to compute `call` costs."""
+        for index, new in enumerate(way.calls):
+            self._estimates[new] = 0 if index else way.instructions
+        reads = ConstantReads(way.const_bytes, way.passes)
+        self._reads[way.calls[0]] = call.params.get("weights", call), reads
+        self._code_bytes[way.calls[0].kernel] = way.code_bytes
 
     def _reconsider(self, call: KernelCall) -> None:
         """Chooses for a call of the program, given what all others use.
@@ -178,10 +233,19 @@ class Selection:
         flash += 0 if known else candidate.code_bytes
         flash += sum(size for name, size in candidate.parts if self._users[name] <= 0)
         return (
-            self._call_weights.instruction * candidate.instructions
+            self._call_weights.instruction * self._effort(candidate)
             + self._call_weights.flash_byte * flash
             + self._call_weights.arena_byte * _SCRATCH_SHARE * candidate.scratch_bytes
         )
+
+
+def _rounds(step: Step) -> dict[KernelCall, int]:
+    """How often each call is made."""
+    rounds = dict.fromkeys(step.calls, 0 if step.loops else 1)
+    for loop in step.loops:
+        for made in loop.calls:
+            rounds[made.call] += loop.rounds
+    return rounds
 
 
 def _names(candidate: Candidate) -> list[str]:
@@ -255,6 +319,13 @@ _PORTABLE_COSTS: Mapping[str, tuple[float, float]] = {
     "softmax_s8": (0.0, 60.0),
     "softmax_computed_s8": (0.0, 210.0),
 }
+
+
+def _portable_passes(call: KernelCall) -> int:
+    """Portable kernels read all weights for every pixel or row of the output."""
+    if "weights" not in call.params:
+        return 1
+    return call.outputs[0].size // call.outputs[0].shape[-1]
 
 
 def _integer(value: FieldValue) -> int:

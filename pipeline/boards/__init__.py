@@ -163,6 +163,8 @@ class Board:
         counter: meaning of the port's ticks.
         emulator: None for a board on a serial port.
         serial: None for what runs on this computer.
+        flash_cache: what the processor reads program memory through; None where reading it costs
+            nothing beyond instructions, or what it costs is not known.
         estimate: None where no latency is estimated.
     """
 
@@ -182,6 +184,7 @@ class Board:
     counter: Counter
     emulator: Emulator | None
     serial: SerialPort | None
+    flash_cache: FlashCache | None
     estimate: Estimate | None
 
     def estimated_ms(self, cycles: int | None) -> float | None:
@@ -284,7 +287,7 @@ def _parse_serial(values: Mapping[str, Any], where: str) -> SerialPort:
     return serial
 
 
-def _parse_estimate(values: Mapping[str, Any], where: str) -> Estimate:
+def _parse_estimate(values: Mapping[str, Any], where: str, cache: FlashCache | None) -> Estimate:
     table = _Table(values, where)
     method: CoreTimings | InstructionCosts
     if "timings" in values:
@@ -293,10 +296,9 @@ def _parse_estimate(values: Mapping[str, Any], where: str) -> Estimate:
             table.positive("factor", (int, float)),
         )
     else:
-        cache = table.take("cache", dict, required=False)
         method = InstructionCosts(
             table.positive("cycles_per_instruction", (int, float)),
-            None if cache is None else _parse_cache(cache, f"{where[:-1]}.cache]"),
+            cache,
         )
     estimate = Estimate(
         method, table.positive("error_percent", (int, float)), table.take("basis", str)
@@ -335,6 +337,8 @@ def parse_board(text: str, board_id: str) -> Board:
     runtime_table = _Table(runtimes, f"{where} [runtimes]")
     emulator = table.take("emulator", dict, required=kind != "board")
     serial = table.take("serial", dict, required=kind == "board")
+    cache = table.take("flash_cache", dict, required=False)
+    flash_cache = None if cache is None else _parse_cache(cache, f"{where} [flash_cache]")
     estimate = table.take("estimate", dict, required=False)
     board = Board(
         id=board_id,
@@ -353,7 +357,12 @@ def parse_board(text: str, board_id: str) -> Board:
         counter=_parse_counter(table.take("counter", dict), f"{where} [counter]"),
         emulator=None if emulator is None else _parse_emulator(emulator, f"{where} [emulator]"),
         serial=None if serial is None else _parse_serial(serial, f"{where} [serial]"),
-        estimate=None if estimate is None else _parse_estimate(estimate, f"{where} [estimate]"),
+        flash_cache=flash_cache,
+        estimate=(
+            None
+            if estimate is None
+            else _parse_estimate(estimate, f"{where} [estimate]", flash_cache)
+        ),
     )
     table.end()
     return board

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import armv7em_cases as draw
-from armv7em_image import KernelCase, run_cases
+from canary_image import KernelCase, run_cases
 from pipeline.aot.armv7em import candidates, winograd
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, KernelCall

@@ -12,9 +12,10 @@ import pytest
 
 import kernel_image
 import scripted_model as model
+from drawn_networks import draw_network
 from emulated_boards import SCALAR, compiler, port_sources
 from pipeline import ops
-from pipeline.aot.goal import Goal
+from pipeline.aot.goal import OPTIMIZE, goal_for
 from pipeline.boards import board
 from pipeline.device import Device, open_link
 from pipeline.emulation import count_execution
@@ -26,6 +27,7 @@ from tflm import interpret
 VECTOR = bytes(range(256)) + bytes(44)
 CASES_PER_OPERATOR = 4
 WEIGHTED_CASES = 30  # of each operator that has kernels of the core
+NETWORKS = 40
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # The emulated Xtensa has no floating point, and Debian's libgcc for it no multiplication of floats.
 FLOAT_OPERATORS = {"QUANTIZE", "DEQUANTIZE"}
@@ -127,7 +129,7 @@ def test_says_what_does_not_fit(
 
 def test_operators_are_bit_identical_to_tflm(board_id: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(zlib.crc32(board_id.encode()))
-    goal = Goal(board(board_id).core, "latency")
+    goal = goal_for(board(board_id), "latency")
     kinds = [kind for kind in ops.definitions() if kind not in FLOAT_OPERATORS]
     cases = [
         kernel_image.make_case(ops.definitions()[kind].draw(rng).model, rng, 2, goal)
@@ -139,6 +141,23 @@ def test_operators_are_bit_identical_to_tflm(board_id: str, tmp_path: Path) -> N
         for got, want in zip(outputs, expected, strict=True):
             for g, w in zip(got, want, strict=True):
                 np.testing.assert_array_equal(g, w, case.graph.operators[0].kind)
+
+
+def test_networks_are_bit_identical_to_tflm(board_id: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(57)
+    cases = [
+        kernel_image.make_case(
+            draw_network(rng), rng, 2, goal_for(board(board_id), OPTIMIZE[number % len(OPTIMIZE)])
+        )
+        for number in range(NETWORKS)
+    ]
+    for number, (case, outputs) in enumerate(
+        zip(cases, _run(board_id, cases, tmp_path), strict=True)
+    ):
+        expected = interpret(case.model, case.graph, case.vectors)
+        for got, want in zip(outputs, expected, strict=True):
+            for g, w in zip(got, want, strict=True):
+                np.testing.assert_array_equal(g, w, f"case {number}, {case.goal}")
 
 
 def _run(

@@ -17,13 +17,9 @@ from pipeline.aot import selection
 from pipeline.aot.cost import Candidate
 from pipeline.aot.goal import Goal
 from pipeline.aot.lowering import lower
+from pipeline.aot.mac16 import xtensa_de212_candidates, xtensa_lx_candidates
 from pipeline.aot.program import KernelCall
-from pipeline.aot.scalar import (
-    channels,
-    rv32imc_candidates,
-    xtensa_lx6_candidates,
-    xtensa_lx106_candidates,
-)
+from pipeline.aot.scalar import channels, rv32imc_candidates
 from tflm import interpret
 
 CASES = 60
@@ -31,8 +27,8 @@ CASES = 60
 WAYS: dict[str, Callable[[KernelCall], list[Candidate]]] = {
     "rv32imc": lambda call: [c for c in rv32imc_candidates(call) if not _packed(c)],
     "rv32imc, pairs": lambda call: [c for c in rv32imc_candidates(call) if _packed(c)],
-    "xtensa-lx106": xtensa_lx106_candidates,
-    "xtensa-lx6": xtensa_lx6_candidates,
+    "xtensa-de212": xtensa_de212_candidates,
+    "xtensa-lx6": xtensa_lx_candidates,
 }
 # Kernels that random cases must reach.
 KERNELS = {
@@ -41,12 +37,10 @@ KERNELS = {
     ("rv32imc", "DEPTHWISE_CONV_2D"): {"scalar_depthwise_3x3_s8_stride_1"},
     ("rv32imc, pairs", "CONV_2D"): {"scalar_conv_s8_2x4_pairs2", "scalar_matrix_s8_2x4_pairs2"},
     ("rv32imc, pairs", "FULLY_CONNECTED"): {"scalar_matrix_s8_2x4_pairs2"},
-    ("xtensa-lx106", "CONV_2D"): {
-        f"scalar_conv_s8_4x2_3parts{c}" for c in ("", "_relu", "_clamped")
-    },
-    ("xtensa-lx106", "FULLY_CONNECTED"): {"scalar_conv_s8_4x2_3parts"},
-    ("xtensa-lx106", "DEPTHWISE_CONV_2D"): {"scalar_depthwise_3x3_s8_stride_1_3parts"},
-    ("xtensa-lx6", "CONV_2D"): {"scalar_conv_s8_4x2"},
+    ("xtensa-de212", "CONV_2D"): {f"mac16_conv_s8_3parts{c}" for c in ("", "_relu", "_clamped")},
+    ("xtensa-de212", "FULLY_CONNECTED"): {"mac16_conv_s8_3parts"},
+    ("xtensa-de212", "DEPTHWISE_CONV_2D"): {"mac16_depthwise_3x3_s8_stride_1_3parts"},
+    ("xtensa-lx6", "CONV_2D"): {f"mac16_conv_s8{c}" for c in ("", "_relu", "_clamped")},
 }
 
 
@@ -60,7 +54,7 @@ def _packed(candidate: Candidate) -> bool:
 
 
 def scalar_kernels(case: Case) -> list[str]:
-    return [k for k in lower(case.graph, case.goal).kernels if k.startswith("scalar_")]
+    return [k for k in lower(case.graph, case.goal).kernels if k.startswith(("scalar_", "mac16_"))]
 
 
 def scalar_cases(core: str, kind: str) -> tuple[list[Case], Counter[str]]:
@@ -86,7 +80,7 @@ def test_scalar_kernels_are_bit_identical_to_tflm(core: str, kind: str, tmp_path
     require_tflms_bytes(cases, tmp_path)
 
 
-@pytest.mark.parametrize("core", ["rv32imc", "xtensa-lx106"])
+@pytest.mark.parametrize("core", ["rv32imc", "xtensa-de212"])
 def test_depthwise_of_networks(core: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(len(core))
     cases = []
@@ -97,21 +91,21 @@ def test_depthwise_of_networks(core: str, tmp_path: Path) -> None:
         model = net.build(net.depthwise(net.input, 3, 1 + seed % 2, padding=padding))
         cases.append(make_case(model, rng, 3, Goal(core, "latency")))
     kernels = {kernel for case in cases for kernel in scalar_kernels(case)}
+    family = "scalar" if core == "rv32imc" else "mac16"
     assert {kernel.removesuffix("_relu").removesuffix("_3parts") for kernel in kernels} == {
-        "scalar_depthwise_3x3_s8_stride_1",
-        "scalar_depthwise_3x3_s8_stride_2",
+        f"{family}_depthwise_3x3_s8_stride_{stride}" for stride in (1, 2)
     }
     require_tflms_bytes(cases, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("core", "inputs", "parts"), [("xtensa-lx106", 800, "4parts"), ("xtensa-lx106", 2600, "5parts")]
+    ("core", "inputs", "parts"), [("xtensa-de212", 800, "4parts"), ("xtensa-de212", 2600, "5parts")]
 )
 def test_long_sums_take_more_parts(core: str, inputs: int, parts: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(inputs)
     net = Network((1, inputs), inputs)
     case = make_case(net.build(net.dense(net.input, 9)), rng, 4, Goal(core, "latency"))
-    assert scalar_kernels(case) == [f"scalar_conv_s8_4x2_{parts}"]
+    assert scalar_kernels(case) == [f"mac16_conv_s8_{parts}"]
     require_tflms_bytes([case], tmp_path)
 
 

@@ -148,16 +148,11 @@ def test_mistakes_in_a_real_boards_file_are_told(old: str, new: str, message: st
             "",
             "board x [estimate]: cycles_per_instruction is mis",
         ),
-        (
-            "cycles_per_instruction = 1.18",
-            'timings = "cortex-m4"\nfactor = 1.2',
-            "board x [estimate]: unknown key 'cache'",
-        ),
-        ("cycles_per_miss = 965\n", "", "board x [estimate.cache]: cycles_per_miss is missing"),
+        ("cycles_per_miss = 965\n", "", "board x [flash_cache]: cycles_per_miss is missing"),
         (
             "ways = 2",
             "ways = 3",
-            "board x [estimate.cache]: size_bytes = 32768 is no multiple of 3 x 32 bytes",
+            "board x [flash_cache]: size_bytes = 32768 is no multiple of 3 x 32 bytes",
         ),
     ],
 )

@@ -1,5 +1,5 @@
-/* What GCC calls for integer arithmetic that the lx106 has no instructions for. Debian's libgcc for it
- * leaves these functions out: on the chip they are in ROM. */
+/* What GCC for the lx106 calls for integer arithmetic that it knows no instructions for. Debian's
+ * libgcc leaves these functions out: on that chip they are in ROM. */
 #include <stdint.h>
 
 uint32_t __udivsi3(uint32_t dividend, uint32_t divisor);
@@ -59,7 +59,7 @@ int64_t __divdi3(int64_t dividend, int64_t divisor) {
   return (int64_t)((dividend < 0) != (divisor < 0) ? 0u - quotient : quotient);
 }
 
-/* 32 x 32 -> 64 from four products of halves: the lx106 multiplies 16 x 16 -> 32. */
+/* 32 x 32 -> 64 from four products of halves. */
 static uint64_t multiply(uint32_t a, uint32_t b) {
   const uint32_t a0 = a & 0xffff, a1 = a >> 16, b0 = b & 0xffff, b1 = b >> 16;
   const uint32_t low = a0 * b0;

@@ -8,13 +8,13 @@ enum {
   CALL_WRITE = 4,
   HOST_STDIN = 0,
   HOST_STDOUT = 1,
-  CCOUNT_HZ = 40000000, /* of QEMU's lx106 */
+  CCOUNT_HZ = 40000000, /* of QEMU's DE212 */
   FAULT_STATUS = 99,
 };
 
 void port_fault(uint32_t cause);
 
-/* The instruction SIMCALL, which the lx106's assembler does not know: bytes 00 51 00. */
+/* The instruction SIMCALL, which the assembler does not know: bytes 00 51 00. */
 static int32_t simulator_call(int32_t number, int32_t a, const void *buffer, uint32_t bytes) {
   register int32_t a2 __asm__("a2") = number;
   register int32_t a3 __asm__("a3") = a;

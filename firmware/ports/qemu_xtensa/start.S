@@ -1,5 +1,5 @@
-/* From reset to main, and the entry of every exception; call0 ABI. Offsets of the vectors: the lx106
- * core's configuration (QEMU, target/xtensa/core-lx106). */
+/* From reset to main, and the entry of every exception; call0 ABI. Offsets of the vectors: the DE212
+ * core's configuration (QEMU, target/xtensa/core-de212). */
   .section .reset, "ax"
   .global on_reset
 on_reset:
@@ -15,11 +15,11 @@ start_address:
   .section .vectors, "ax"
   .global vectors
 vectors:
-  .org 0x30 /* kernel mode */
+  .org 0x300 /* kernel mode */
   j on_exception
-  .org 0x50 /* user mode */
+  .org 0x340 /* user mode */
   j on_exception
-  .org 0x70 /* within an exception */
+  .org 0x3c0 /* within an exception */
   j on_exception
 
   .section .text.start, "ax"

@@ -1,7 +1,7 @@
 """add_s8 of two whole tensors as one linear form: two multiply-adds and one shift an element.
 
 TensorFlow Lite scales both inputs in fixed point, each with two roundings, and so the sum. For two
-int8 inputs that is a function of 65,536 pairs; `_fit` looks for integers with
+int8 inputs that is a function of 65,536 pairs; `linear_form` looks for integers with
 
     out = saturate8((q1 * factor1 + q2 * factor2 + offset) >> shift)
 
@@ -38,9 +38,7 @@ class LinearForm:
 
 def candidates(call: KernelCall) -> list[Candidate]:
     """The linear form; none where inputs broadcast, or where no form gives every pair's sum."""
-    if call.kernel != "add_s8" or not _is_flat(call):
-        return []
-    form = _fit(call)
+    form = linear_form(call)
     if form is None:
         return []
     count = integer(call, "inner")
@@ -78,7 +76,10 @@ def _is_flat(call: KernelCall) -> bool:
     return integer(call, "outer_loops") == 0 and steps == (1, 1) and (low, high) == (-128, 127)
 
 
-def _fit(call: KernelCall) -> LinearForm | None:
+def linear_form(call: KernelCall) -> LinearForm | None:
+    """None where inputs broadcast, or where no form gives every pair's sum."""
+    if call.kernel != "add_s8" or not _is_flat(call):
+        return None
     outputs = sums(call)
     # The slopes in exact arithmetic: multiplier * 2^(shift - 31) of the input and of the output.
     out = integer(call, "output_multiplier") * 2.0 ** (integer(call, "output_shift") - 31)

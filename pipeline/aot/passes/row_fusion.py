@@ -119,7 +119,7 @@ class _Search:
         arena = plan_memory(self._graph, steps, search=0).arena_bytes
         return (
             weights.arena_byte * arena
-            + weights.instruction * sum(map(self._selection.instructions, steps))
+            + weights.instruction * sum(map(self._selection.effort, steps))
             + weights.flash_byte * sum(map(self._selection.flash_bytes, steps))
         )
 

@@ -51,9 +51,6 @@ def matrix_candidates(core: Core, call: KernelCall) -> list[Candidate]:
         return []
     weights = array(call, "weights").reshape(integer(call, "output_size"), -1)
     layouts = _layouts(core, call, weights, array(call, "bias").astype(np.int64))
-    if core.flips:
-        # Flipping the inputs takes a copy, as windows do: a convolution of pixels in one column.
-        return [_conv(core, call, _column_fields(call), layout) for layout in layouts]
     return [_matrix(core, call, layout) for layout in layouts]
 
 
@@ -83,33 +80,18 @@ def conv_candidates(core: Core, call: KernelCall) -> list[Candidate]:
     return [_conv(core, call, fields, layout) for layout in _layouts(core, call, weights, bias)]
 
 
-def _column_fields(call: KernelCall) -> dict[str, int]:
-    """Rows of a matrix as the pixels of an image one pixel wide."""
-    given = {
-        "input_height": integer(call, "rows"),
-        "output_height": integer(call, "rows"),
-        "input_channels": integer(call, "input_size"),
-        "output_channels": integer(call, "output_size"),
-        "output_low": integer(call, "output_low"),
-        "output_high": integer(call, "output_high"),
-    }
-    zero = ("padding_top", "padding_left", "input_zero_point")
-    return {name: given.get(name, 0 if name in zero else 1) for name in _CONV_FIELDS}
-
-
 def _conv(core: Core, call: KernelCall, fields: dict[str, int], layout: _Layout) -> Candidate:
     inputs = fields["kernel_height"] * fields["kernel_width"] * fields["input_channels"]
-    window = (inputs + 3) // 4 * 4 if core.flips else inputs  # bytes
-    windows = layout.pixels * max(1, _SCRATCH_BYTES // (layout.pixels * window))
+    windows = layout.pixels * max(1, _SCRATCH_BYTES // (layout.pixels * inputs))
     outputs = fields["output_channels"]
     pixels = call.outputs[0].size // outputs
     gather = pixels * (_GATHER_INSTRUCTIONS + _GATHER_BYTE * inputs)
     return Candidate(
-        (_rendered(core, call, _CONV, {**fields, "windows": windows}, layout, windows * window),),
+        (_rendered(core, call, _CONV, {**fields, "windows": windows}, layout, windows * inputs),),
         instructions=_instructions(core, layout, pixels, inputs, outputs) + round(gather),
         code_bytes=_CONV_CODE_BYTES,
         const_bytes=layout.const_bytes,
-        scratch_bytes=windows * window,
+        scratch_bytes=windows * inputs,
         reason=_reason(core, layout),
     )
 
@@ -152,22 +134,16 @@ def _layouts(
     """All that are proved exact; `weights` is (output channels, inputs)."""
     if len(weights) < core.channels:
         return []
-    found = requantization(call, weights, bias, core.multiplies_high)
+    found = requantization(call, weights, bias, multiplies_high=True)
     if found is None:
         return []
-    words = found.words.copy()
-    if core.flips:  # inputs are 128 larger
-        words[:, 0] -= 128 * weights.astype(np.int64).sum(axis=1)
-        products = 255 * np.abs(weights.astype(np.int64)).sum(axis=1)
-        if int((np.abs(words[:, 0]) + products).max()) >= 1 << 31:
-            return []
+    words = found.words
     rows = block_rows(len(weights), core.channels)
     blocks = np.moveaxis(weights[rows], 1, 2)  # (blocks, inputs, channels)
-    stored = blocks.astype(np.int16 if core.flips else np.int8, order="C")
     channels = ConstArray("channels", as_words(words[rows]))
-    plain = ConstArray("weights", stored.ravel())
+    plain = ConstArray("weights", blocks.ravel())
     layouts = [_Layout(plain, channels, found, 1, core.pixels, core.product)]
-    chunk = chunk_of(weights) if core.packed_pixels else None
+    chunk = chunk_of(weights)
     if chunk is not None:
         folded = as_words(fold_halves(words[rows], weights.shape[1], chunk))
         layouts.append(
@@ -197,9 +173,7 @@ def _rendered(
         ("channels", core.channels),
         ("chunk", layout.chunk),
         ("words", core.channels // 2 if packed else core.channels),
-        ("weight_type", "int32_t" if packed else "int16_t" if core.flips else "int8_t"),
-        ("input_type", "uint8_t" if core.flips else "int8_t"),
-        ("flips", int(core.flips)),
+        ("weight_type", "int32_t" if packed else "int8_t"),
         *layout.requantization.values,
     )
     pairs = f"_pairs{layout.chunk}" if packed else ""

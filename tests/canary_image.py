@@ -1,4 +1,4 @@
-"""Kernel calls beside their Armv7E-M candidates, many in one emulated image, canaries around all.
+"""Kernel calls beside their candidates, many in one emulated image, canaries around all.
 
 Every case runs the portable call and its candidate on the same random input, with an input and an
 output at any address, and compares every byte and every canary on the emulated core.
@@ -10,14 +10,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from kernel_image import ARM_FLAGS, C_FLAGS
+from emulated_boards import compiler, port_sources
+from kernel_image import C_FLAGS
 from pipeline.aot.cost import Candidate
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall
-from pipeline.boards import board
+from pipeline.boards import Board, board
 from pipeline.codegen.aot import float_literal
 from pipeline.codegen.templates import render_template
 from pipeline.graph import DType, Quantization, Tensor
@@ -233,40 +233,40 @@ def _source(cases: Sequence[KernelCase], folder: Path, seed: int) -> Path:
     return path
 
 
-def run_cases(cases: Sequence[KernelCase], folder: Path, seed: int = 1) -> list[KernelResult]:
+def run_cases(
+    cases: Sequence[KernelCase], folder: Path, seed: int = 1, board_id: str = "nano33ble_sim"
+) -> list[KernelResult]:
     """Results of all cases, three input vectors each: random, all -128, all 127."""
     source = _source(cases, folder, seed)
-    firmware = resource("firmware")
-    port = firmware / "ports" / "qemu_mps2"
+    firmware, target = resource("firmware"), board(board_id)
     image = folder / "cases.elf"
-    command = ["arm-none-eabi-gcc", *C_FLAGS, *ARM_FLAGS, f"-I{folder}"]
-    command += [f"-I{firmware / name}" for name in ("include", "kernels")] + [f"-I{port}"]
-    command += ["-T", str(port / "nano33ble_sim.ld"), "-nostartfiles", "--specs=nosys.specs"]
+    command = [*compiler(board_id), *C_FLAGS, f"-I{folder}"]
+    command += [f"-I{firmware / name}" for name in ("include", "kernels", f"ports/{target.port}")]
     calls = [call for case in cases for call in (case.call, *case.candidate.calls)]
-    kernels = sorted({call.kernel for call in calls if call.rendered is None})
-    sources = [str(firmware / "kernels" / f"{name}.c") for name in kernels]
-    sources += [str(path) for path in sorted(folder.glob("armv7em_*"))]
-    sources += [str(path) for path in sorted(port.glob("*.c"))]
-    command += ["-Wl,--gc-sections", str(source), *sources, "-lm", "-o", str(image)]
+    rendered = {call.kernel for call in calls if call.rendered is not None}
+    kernels = {call.kernel for call in calls} - rendered
+    sources = [firmware / "kernels" / f"{name}.c" for name in sorted(kernels)]
+    sources += [path for path in sorted(folder.iterdir()) if path.stem in rendered]
+    sources += port_sources(board_id)
+    command += [str(source), *map(str, sources), "-lm", "-o", str(image)]
     subprocess.run(command, check=True)
-    nano = board("nano33ble_sim")
-    assert nano.emulator is not None
+    assert target.emulator is not None
     done = subprocess.run(
-        nano.emulator.arguments(image), stdout=subprocess.PIPE, check=True, timeout=600
+        target.emulator.arguments(image), stdout=subprocess.PIPE, check=True, timeout=600
     )
     words = np.frombuffer(done.stdout, np.uint32).reshape(-1, 3)
     assert len(words) == len(cases), done.stdout[-100:]
     return [
         KernelResult(
             tuple(text for bit, text in _STATUS.items() if status & bit),
-            _instructions(nano, candidate),
-            _instructions(nano, portable),
+            _instructions(target, candidate),
+            _instructions(target, portable),
         )
         for status, candidate, portable in words.tolist()
     ]
 
 
-def _instructions(nano: Any, ticks: int) -> int:
-    count = nano.counter.instructions(ticks)
+def _instructions(target: Board, ticks: int) -> int:
+    count = target.counter.instructions(ticks)
     assert count is not None
-    return int(count)
+    return count
