@@ -11,33 +11,41 @@ from pipeline.aot.selection import Selection
 from pipeline.graph import Graph
 
 
+_LIMITS = 16  # tried for all steps at once
+
+
 def fit_scratch(graph: Graph, steps: Sequence[Step], selection: Selection) -> tuple[Step, ...]:
     """The steps, their kernels' scratch such that time and arena together cost least.
 
     First one limit for all steps, then each step for itself.
     """
-    sizes = sorted(
-        {new.scratch_bytes for step in steps for c in step.calls for new in selection.variants(c)}
-    )
 
     def cost(tried: Sequence[Step]) -> float:
         weights = selection.weights
-        return weights.arena_byte * plan_memory(
-            graph, tried, search=0
-        ).arena_bytes + weights.instruction * sum(map(selection.effort, tried))
+        arena = plan_memory(graph, tried, search=0).arena_bytes
+        effort = sum(map(selection.effort, tried))
+        return weights.arena_byte * arena + weights.instruction * effort
 
     best = list(steps)
+    sizes = _sizes(steps, selection)
     least = cost(best) if sizes else 0.0
-    for limit in sizes:
+    for limit in sizes[:: -(-len(sizes) // _LIMITS) or 1]:
         tried = [_within(step, limit, selection) for step in steps]
         if (total := cost(tried)) < least:
             best, least = tried, total
     for index, step in enumerate(best):
-        for limit in sizes:
-            tried = [*best[:index], _within(step, limit, selection), *best[index + 1 :]]
-            if tried[index] != best[index] and (total := cost(tried)) < least:
+        for limit in _sizes([step], selection):
+            changed = _within(step, limit, selection)
+            tried = [*best[:index], changed, *best[index + 1 :]]
+            if changed is not step and (total := cost(tried)) < least:
                 best, least = tried, total
     return tuple(best)
+
+
+def _sizes(steps: Sequence[Step], selection: Selection) -> list[int]:
+    """Bytes of scratch that calls of the steps may take instead of what they do."""
+    calls = [call for step in steps for call in step.calls]
+    return sorted({new.scratch_bytes for call in calls for new in selection.variants(call)})
 
 
 def _within(step: Step, limit: int, selection: Selection) -> Step:
