@@ -10,7 +10,6 @@ from pipeline.aot.program import KernelCall, Step
 from pipeline.aot.selection import Selection
 from pipeline.graph import Graph
 
-
 _LIMITS = 16  # tried for all steps at once
 
 
