@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.charts import LineChart, learning_chart, line_chart
+from pipeline.report.charts import LineChart, line_chart
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,20 @@ def compression_drawings(facts: Sequence[Mapping[str, Any]]) -> tuple[Compressio
 
 
 def _curves(step: Mapping[str, Any]) -> tuple[LineChart, ...]:
+    """The training on; epoch 0 is the test split right after the change."""
     epochs = step["history"]["epochs"]
     if not epochs:
         return ()
     quantity = "loss" if epochs[0]["accuracy"] is None else "accuracy"
-    series = {"training": quantity, "test": f"test_{quantity}"}
-    lines = {title: [epoch[name] for epoch in epochs] for title, name in series.items()}
+    series = {
+        "training": [(n, epoch[quantity]) for n, epoch in enumerate(epochs, 1)],
+        "test": [
+            (0, step["untuned"]),
+            *((n, epoch[f"test_{quantity}"]) for n, epoch in enumerate(epochs, 1)),
+        ],
+    }
     title = f"{step['technique']}, trained on: {quantity}"
-    return (learning_chart(title, lines, from_zero=quantity == "loss"),)
+    return (line_chart(title, series, x_title="epoch", from_zero=quantity == "loss"),)
 
 
 def _scree(row: Mapping[str, Any]) -> LineChart:

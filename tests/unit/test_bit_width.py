@@ -32,13 +32,16 @@ def test_every_technique_s_layers_are_told_and_drawn():
     row = {"layer": "hidden", "full_rank": 3, "rank": 1, "singular_values": [2.0, 1.0, 0.0]}
     step = {
         "technique": "low_rank",
+        "untuned": 0.25,
         "skipped": {"last": "it is called in two places"},
         "history": {"epochs": epochs},
         "layers": [row, {"layer": "other"}],
     }
     [drawn] = compression_drawings([step])
     assert drawn.skipped == step["skipped"]
-    assert [line.last for line in drawn.curves[0].lines] == ["0.9000", "0.7000"]
+    training, test = drawn.curves[0].lines
+    assert (training.last, test.last) == ("0.9000", "0.7000")
+    assert [point.text for point in test.points][:1] == ["epoch 0, test: 0.2500"]
     [scree] = drawn.screes
     assert scree.title == "hidden: rank 1 of 3"
     values, energy = scree.lines
