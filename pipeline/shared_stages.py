@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -57,7 +56,7 @@ class SharedStages:
         try:
             record = json.loads((kept / _RECORD).read_bytes())
             contents = {name: (kept / name).read_bytes() for name in record["outputs"]}
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         if any(sha256_hex(contents[name]) != record["outputs"][name] for name in contents):
             return None
@@ -69,8 +68,9 @@ class SharedStages:
     def put(self, key: str, folder: RunFolder, stage: str) -> None:
         """Copies a finished stage's artifacts from a run folder, all or none. The key is held."""
         record = folder.stage(stage)
-        kept, begun = self._path / key, self._path / f".{key}.{os.getpid()}"
-        shutil.rmtree(kept, ignore_errors=True)
+        kept, begun = self._path / key, self._path / f".{key}"
+        for leaving in (kept, begun):  # of damage, and of a process that was killed here
+            shutil.rmtree(leaving, ignore_errors=True)
         try:
             for name in record.outputs:
                 copy = begun / name

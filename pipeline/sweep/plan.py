@@ -178,6 +178,8 @@ def _document(path: Path) -> Mapping[str, Any]:
     ways = ({"sampled"}, {"values", "settings"}, {"axis", "repeat"})
     if sum(bool(way & set(document)) for way in ways) != 1:
         raise SpecError(f"{path}: either [sampled], or [values] and [[settings]], or [[axis.NAME]]")
+    if "repeat" in document and "axis" not in document:
+        raise SpecError(f"{path}: [repeat] is for [[axis.NAME]]: use [values] without")
     return document
 
 

@@ -54,7 +54,7 @@ def test_what_was_damaged_is_made_again(damage: str, tmp_path: Path) -> None:
         with open_run(tmp_path / name) as folder:
             train(shared, folder, made)
         if name == "a":
-            (tmp_path / "shared" / KEY / damage).write_bytes(b"{")
+            (tmp_path / "shared" / KEY / damage).write_bytes(b"[1]")
     assert made == ["a", "b"]
 
 

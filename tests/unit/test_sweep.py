@@ -93,6 +93,7 @@ def test_every_table_is_combined_with_every_value_and_makes_a_spec(tmp_path: Pat
             'base = "base.toml"\n[values]\n"training.epoch" = [1]',
             'setting 1 (epoch 1): 8: [training] unknown key "epoch"; did you mean "epochs"?',
         ),
+        ('base = "base.toml"\n[repeat]\n"training.seed" = [1]', "[repeat] is for [[axis.NAME]]"),
         ('base = "base.toml"\nvalues = 3', "values must be a table of lists: [values]"),
         (
             'base = "base.toml"\n[[settings]]\n"model.name.x" = 3',
