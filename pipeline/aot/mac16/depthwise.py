@@ -9,7 +9,7 @@ from pipeline.aot.cost import Candidate
 from pipeline.aot.mac16.weights import pack_weights
 from pipeline.aot.program import SAME_PLACE, ConstArray, FieldValue, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import as_words, requantization
-from pipeline.aot.scalar.depthwise import is_plain_3x3, plane_sides
+from pipeline.aot.scalar.depthwise import FIELDS, is_plain_3x3, plane_sides
 
 _FAMILY = "mac16_depthwise_3x3_s8"
 _TAPS = 9
@@ -20,17 +20,6 @@ _OUTPUT = 40.0
 _OUTPUT_WITH_HIGH_PRODUCT = 34.0
 _INPUT = 5.5
 _CHANNEL = 100.0
-_FIELDS = (
-    "input_height",
-    "input_width",
-    "output_height",
-    "output_width",
-    "padding_top",
-    "padding_left",
-    "input_zero_point",
-    "output_low",
-    "output_high",
-)
 
 
 def candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate]:
@@ -49,7 +38,7 @@ def candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate]:
     arrays = (ConstArray("weights", packed), ConstArray("constants", as_words(words)))
     height, width = plane_sides(call)
     plane_words = (width + 1) // 2
-    fields: dict[str, FieldValue] = {name: integer(call, name) for name in _FIELDS}
+    fields: dict[str, FieldValue] = {name: integer(call, name) for name in FIELDS}
     stride, scratch = integer(call, "stride_height"), _WORD * height * plane_words
     outputs = call.outputs[0].size
     inputs = channels * integer(call, "input_height") * integer(call, "input_width")
@@ -60,9 +49,9 @@ def candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate]:
                 KernelCall(
                     f"{_FAMILY}_stride_{stride}{found.suffix}",
                     {
-                        **{name: fields[name] for name in _FIELDS[:2]},
+                        **{name: fields[name] for name in FIELDS[:2]},
                         "channels": channels,
-                        **{name: fields[name] for name in _FIELDS[2:]},
+                        **{name: fields[name] for name in FIELDS[2:]},
                         "plane_height": height,
                         "plane_words": plane_words,
                         **{a.name: a for a in arrays},

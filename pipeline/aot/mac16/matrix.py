@@ -12,6 +12,7 @@ from pipeline.aot.cost import Candidate
 from pipeline.aot.mac16.weights import pack_weights
 from pipeline.aot.program import ConstArray, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import Int64Array, Requantization, as_words, requantization
+from pipeline.aot.scalar.matrix import CONV_FIELDS, is_plain
 
 _WORD = 4  # bytes
 _CODE_BYTES = 1200
@@ -31,24 +32,6 @@ _ROW_OF_TILE = 50.0
 _INPUT_OF_TILE = 2.0
 # Scratch for inputs, where those of one output take less.
 _SCRATCH_BYTES = (512, 768, 1024, 1536, 2048, 2560, 3072, 4096, 5120, 6144, 8192)
-_FIELDS = (
-    "batches",
-    "input_height",
-    "input_width",
-    "input_channels",
-    "output_height",
-    "output_width",
-    "output_channels",
-    "kernel_height",
-    "kernel_width",
-    "stride_height",
-    "stride_width",
-    "padding_top",
-    "padding_left",
-    "input_zero_point",
-    "output_low",
-    "output_high",
-)
 
 
 def matrix_candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate]:
@@ -64,7 +47,7 @@ def matrix_candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate
         "output_high": integer(call, "output_high"),
     }
     zero = ("padding_top", "padding_left", "input_zero_point")
-    fields = {name: given.get(name, 0 if name in zero else 1) for name in _FIELDS}
+    fields = {name: given.get(name, 0 if name in zero else 1) for name in CONV_FIELDS}
     weights = array(call, "weights").reshape(fields["output_channels"], -1)
     bias = array(call, "bias").astype(np.int64)
     return _candidates(multiplies_high, call, fields, weights, bias)
@@ -72,19 +55,13 @@ def matrix_candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate
 
 def conv_candidates(multiplies_high: bool, call: KernelCall) -> list[Candidate]:
     """Ways to compute conv_2d_s8 without groups and dilation."""
-    if call.kernel != "conv_2d_s8" or not _is_plain(call):
+    if call.kernel != "conv_2d_s8" or not is_plain(call):
         return []
-    fields = {name: integer(call, name) for name in _FIELDS}
+    fields = {name: integer(call, name) for name in CONV_FIELDS}
     weights = array(call, "weights").reshape(fields["output_channels"], -1)
     sums = weights.astype(np.int64).sum(axis=1)
     bias = array(call, "bias").astype(np.int64) - fields["input_zero_point"] * sums
     return _candidates(multiplies_high, call, fields, weights, bias)
-
-
-def _is_plain(call: KernelCall) -> bool:
-    ungrouped = integer(call, "kernel_channels") == integer(call, "input_channels")
-    dilations = (integer(call, "dilation_height"), integer(call, "dilation_width"))
-    return ungrouped and dilations == (1, 1)
 
 
 def _candidates(
@@ -108,7 +85,7 @@ def _candidates(
         return []
     arrays = (ConstArray("weights", packed), ConstArray("channels", as_words(words)))
     layer = _Layer(call, fields, arrays, found)
-    return tile_candidates(layer) if in_words else window_candidates(layer)
+    return _tile_candidates(layer) if in_words else _window_candidates(layer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +122,7 @@ class _Layer:
         return _OUTPUT if self.requantization.parts > 1 else _OUTPUT_WITH_HIGH_PRODUCT
 
 
-def tile_candidates(layer: _Layer) -> list[Candidate]:
+def _tile_candidates(layer: _Layer) -> list[Candidate]:
     """Inputs of a tile of outputs are copied once; one candidate for each size of tile."""
     tiles = dict.fromkeys(_tile(layer, size // _WORD) for size in _SCRATCH_BYTES)
     return [_tile_candidate(layer, height, width) for height, width in tiles]
@@ -195,7 +172,7 @@ def _tile_candidate(layer: _Layer, height: int, width: int) -> Candidate:
     )
 
 
-def window_candidates(layer: _Layer) -> list[Candidate]:
+def _window_candidates(layer: _Layer) -> list[Candidate]:
     """Windows are copied one by one; one candidate for each number of them in scratch."""
     counts = {
         min(layer.image_pixels, max(1, size // (2 * _WORD * layer.quads)))

@@ -14,7 +14,7 @@ _FAMILY = "scalar_depthwise_3x3_s8"
 _TAPS = 9
 _CODE_BYTES = 1000
 _GATHER_INSTRUCTIONS = 5  # an input
-_FIELDS = (
+FIELDS = (
     "input_height",
     "input_width",
     "output_height",
@@ -62,14 +62,14 @@ def candidates(core: Core, call: KernelCall) -> list[Candidate]:
 def _rendered(
     call: KernelCall, arrays: tuple[ConstArray, ...], plane: int, found: Requantization
 ) -> KernelCall:
-    fields: dict[str, FieldValue] = {name: integer(call, name) for name in _FIELDS}
+    fields: dict[str, FieldValue] = {name: integer(call, name) for name in FIELDS}
     stride = integer(call, "stride_height")
     return KernelCall(
         f"{_FAMILY}_stride_{stride}{found.suffix}",
         {
-            **{name: fields[name] for name in _FIELDS[:2]},
+            **{name: fields[name] for name in FIELDS[:2]},
             "channels": integer(call, "input_channels"),
-            **{name: fields[name] for name in _FIELDS[2:]},
+            **{name: fields[name] for name in FIELDS[2:]},
             "plane_bytes": plane,
             **{a.name: a for a in arrays},
         },

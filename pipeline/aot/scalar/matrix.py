@@ -25,7 +25,7 @@ _MATRIX_CODE_BYTES, _CONV_CODE_BYTES = 1700, 2350
 _GATHER_INSTRUCTIONS = 60  # a window, beyond its bytes
 _GATHER_BYTE = 1.2
 _SCRATCH_BYTES = 768  # of windows, where one tile of them takes less
-_CONV_FIELDS = (
+CONV_FIELDS = (
     "batches",
     "input_height",
     "input_width",
@@ -70,13 +70,13 @@ def _matrix(core: Core, call: KernelCall, layout: _Layout) -> Candidate:
 
 def conv_candidates(core: Core, call: KernelCall) -> list[Candidate]:
     """Ways to compute conv_2d_s8, without groups and dilation, that are proved exact."""
-    if call.kernel != "conv_2d_s8" or not _is_plain(call):
+    if call.kernel != "conv_2d_s8" or not is_plain(call):
         return []
     outputs = integer(call, "output_channels")
     weights = array(call, "weights").reshape(outputs, -1)
     zero_point = integer(call, "input_zero_point")
     bias = array(call, "bias").astype(np.int64) - zero_point * weights.astype(np.int64).sum(axis=1)
-    fields = {name: integer(call, name) for name in _CONV_FIELDS}
+    fields = {name: integer(call, name) for name in CONV_FIELDS}
     return [_conv(core, call, fields, layout) for layout in _layouts(core, call, weights, bias)]
 
 
@@ -96,7 +96,8 @@ def _conv(core: Core, call: KernelCall, fields: dict[str, int], layout: _Layout)
     )
 
 
-def _is_plain(call: KernelCall) -> bool:
+def is_plain(call: KernelCall) -> bool:
+    """Without groups and dilation."""
     ungrouped = integer(call, "kernel_channels") == integer(call, "input_channels")
     dilations = (integer(call, "dilation_height"), integer(call, "dilation_width"))
     return ungrouped and dilations == (1, 1)
