@@ -209,5 +209,5 @@ def _line(step: Step[Saved], metric: Metric, budget: Budget) -> str:
     limit = told(metric, budget.limits[metric])
     return (
         f"{step_cells(step)[1]}: {100 * step.accuracy:.2f} % at "
-        f"{told(metric, step.cost.of(metric))} (budget {limit}), {len(step.proposals)} proposals"
+        f"{told(metric, step.cost.of(metric))} (budget {limit}), best of {len(step.proposals)}"
     )
