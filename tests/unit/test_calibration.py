@@ -139,7 +139,7 @@ def test_16x8_is_calibrated_by_minimum_and_maximum_only(tmp_path):
     text = '[model]\nname = "linear_mnist"\n[data]\nname = "mnist"\n[quantization]\n'
     text += 'mode = "16x8"\ncalibration = "error"'
     with pytest.raises(
-        SpecError, match=r'x\.toml:7: \[quantization\] calibration needs mode = "ptq"'
+        SpecError, match=r'x\.toml:7: \[quantization\] calibration = "error" needs mode = "ptq"'
     ):
         parse_spec(text, tmp_path / "x.toml", known_names())
 
