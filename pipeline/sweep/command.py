@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.sweep.page import SweepTable, write_pages
 from pipeline.sweep.plan import read_plan, title
 from pipeline.sweep.study import Outcome, Study, default_storage, settled
-from pipeline.sweep.trial import run_trial
+from pipeline.sweep.trial import end_trials, run_trial
 from pipeline.target import RUNS_FOLDER, known_names
 from pipeline.terminal import Terminal
 
@@ -49,6 +49,10 @@ def run_sweep(
         told = outcome.error or ("done" if accuracy is None else f"test accuracy {accuracy:.4f}")
         terminal.note(f"{done + failed} of {total}  {title(plan, outcome.settings)}: {told}")
 
-    study.run(lambda settings: run_trial(plan, settings, folder), workers, ended)
+    try:
+        study.run(lambda settings: run_trial(plan, settings, folder), workers, ended)
+    except KeyboardInterrupt:
+        end_trials()
+        raise
     table = write_pages(plan, study.outcomes(), folder)
     return table, folder

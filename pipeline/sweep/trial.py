@@ -22,6 +22,9 @@ from pipeline.target import MODEL
 SHARED_FOLDER = "shared"  # trainings that several settings begin with
 _KEY_DIGITS = 12
 _PACKING = 9  # gzip's level
+_INTERRUPTED = 130  # exit code of a command that Ctrl-C or SIGTERM ended
+
+_running: set[subprocess.Popen[str]] = set()
 
 
 def trial_folder(sweep_folder: Path, settings: Settings) -> Path:
@@ -46,7 +49,9 @@ def run_trial(plan: SweepPlan, settings: Settings, sweep_folder: Path) -> dict[s
     write_if_changed(spec, dump_spec(experiment).encode())
     command = [sys.executable, "-m", "pipeline", plan.until, str(spec), "--quiet"]
     command += ["--output-dir", str(folder), "--share", str(sweep_folder / SHARED_FOLDER)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = _completed(command)
+    if ended.returncode == _INTERRUPTED:
+        raise KeyboardInterrupt  # no failure of the setting: it is taken up again
     if ended.returncode != 0:
         lines = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
         raise PipelineError(lines[-1].removeprefix("Error: "))
@@ -62,6 +67,23 @@ def run_trial(plan: SweepPlan, settings: Settings, sweep_folder: Path) -> dict[s
         result["packed_bytes"] = len(packed)
         return result
     return training_result(histories)
+
+
+def end_trials() -> None:
+    """Ends all trials under way: a signal to this process alone does not reach theirs."""
+    for process in tuple(_running):
+        process.terminate()
+
+
+def _completed(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        _running.add(process)
+        try:
+            output, errors = process.communicate()
+        finally:
+            _running.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def _read(path: Path) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError, SpecError
+from pipeline.sweep import trial
 from pipeline.sweep.page import write_pages
 from pipeline.sweep.plan import SweepPlan, read_plan, spec_of
 from pipeline.sweep.study import Outcome, Study, default_storage, settled
@@ -279,3 +283,23 @@ def test_pages_tell_every_setting(tmp_path: Path) -> None:
     )
     trials = json.loads((tmp_path / "sweep.json").read_text())["trials"]
     assert [trial["settings"] for trial in trials] == [dict(s) for s in plan.settings]
+
+
+def test_a_sweep_that_is_ended_ends_its_trials_and_records_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    command = [sys.executable, "-c", "import signal; signal.pause()"]
+    thread = threading.Thread(target=lambda: codes.append(trial._completed(command).returncode))
+    thread.start()
+    while not trial._running:
+        thread.join(0.01)
+    trial.end_trials()
+    thread.join(30)
+    assert codes == [-signal.SIGTERM]
+
+    interrupted = subprocess.CompletedProcess([], 130, "", "Interrupted; ...")
+    monkeypatch.setattr(trial, "_completed", lambda command: interrupted)
+    plan = plan_of(tmp_path, GRID)
+    with pytest.raises(KeyboardInterrupt):
+        trial.run_trial(plan, plan.settings[0], tmp_path)
