@@ -12,10 +12,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.aot.goal import PORTABLE_BALANCED, Goal
 from pipeline.aot.lowering import lower
@@ -24,8 +22,7 @@ from pipeline.codegen.aot import render_aot
 from pipeline.graph import Graph
 from pipeline.resources import resource
 from pipeline.tflite_reader import read_tflite
-
-Arrays = tuple[npt.NDArray[Any], ...]
+from tflm import Arrays, interpret
 
 C_FLAGS = ["-std=c11", '-DBOARD_ID="test"', "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
 HOST_FLAGS = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -200,3 +197,12 @@ def run_on_host(cases: Sequence[Case], folder: Path) -> list[list[Arrays]]:
         [str(image)], input=_input_bytes(cases), stdout=subprocess.PIPE, check=True, timeout=120
     )
     return _parse(cases, done.stdout)
+
+
+def check_against_tflm(cases: Sequence[Case], results: Sequence[Sequence[Arrays]]) -> None:
+    """Every output byte is TFLM's."""
+    for number, (case, outputs) in enumerate(zip(cases, results, strict=True)):
+        expected = interpret(case.model, case.graph, case.vectors)
+        for got, want in zip(outputs, expected, strict=True):
+            for g, w in zip(got, want, strict=True):
+                np.testing.assert_array_equal(g, w, f"case {number}, {case.goal}")

@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from armv7em_cases import matrix_call
 from benchmarks.network import Activations, Network
 from pipeline.aot.armv7em import candidates
-from pipeline.aot.armv7em.params import array
 from pipeline.aot.lowering import lower
+from pipeline.aot.params import array
 from pipeline.aot.passes.constant_channels import settle_constant_channels
 from pipeline.aot.passes.constant_folding import fold_constants
 from pipeline.aot.passes.dead_code import without_dead_code

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.aot.armv7em.params import integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import integer
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 FAMILY = "armv7em_add_s8"

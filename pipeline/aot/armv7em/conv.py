@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel
 from pipeline.aot.armv7em.cross_cancel import STEP_INPUTS, PackedLayer
-from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_dilated, is_grouped
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import array, full_int8_range, integer, is_dilated, is_grouped
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 FAMILY, _DILATED = "armv7em_conv_s8", "armv7em_dilated_conv_s8"

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel, requantization
-from pipeline.aot.armv7em.params import array, full_int8_range, integer
 from pipeline.aot.armv7em.requantization import Requantization
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import array, full_int8_range, integer
 from pipeline.aot.program import (
     SAME_PLACE,
     ConstArray,

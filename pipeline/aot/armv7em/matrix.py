@@ -6,8 +6,8 @@ import numpy as np
 
 from pipeline.aot.armv7em import cross_cancel
 from pipeline.aot.armv7em.cross_cancel import PackedLayer
-from pipeline.aot.armv7em.params import array, full_int8_range, integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import array, full_int8_range, integer
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 FAMILY = "armv7em_matrix_s8"

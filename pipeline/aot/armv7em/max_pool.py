@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em.params import integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import integer
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 _FAMILY = "max_pool_2d_s8"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.aot.armv7em.params import integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import integer
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 _LARGEST_COUNT = 255  # times 128 fits 16 bits

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.aot.armv7em import requantization
-from pipeline.aot.armv7em.params import integer
 from pipeline.aot.armv7em.requantization import Requantization
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import integer
 from pipeline.aot.program import FieldValue, KernelCall, RenderedKernel
 
 FAMILY = "armv7em_mul_s8"

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.aot.armv7em import cross_cancel, requantization
-from pipeline.aot.armv7em.params import array, full_int8_range, integer, is_dilated, is_grouped
 from pipeline.aot.armv7em.requantization import Requantization
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import array, full_int8_range, integer, is_dilated, is_grouped
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
 
 FAMILY = "armv7em_winograd_s8"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.aot.armv7em.params import array, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.mac16.weights import pack_weights
+from pipeline.aot.params import array, integer
 from pipeline.aot.program import SAME_PLACE, ConstArray, FieldValue, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import as_words, requantization
 from pipeline.aot.scalar.depthwise import FIELDS, is_plain_3x3, plane_sides

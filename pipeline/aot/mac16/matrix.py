@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.aot.armv7em.params import array, integer
 from pipeline.aot.cost import Candidate
 from pipeline.aot.mac16.weights import pack_weights
+from pipeline.aot.params import array, integer
 from pipeline.aot.program import ConstArray, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import Int64Array, Requantization, as_words, requantization
 from pipeline.aot.scalar.matrix import CONV_FIELDS, is_plain

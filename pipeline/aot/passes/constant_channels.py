@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.aot.params import array, integer
 from pipeline.aot.program import ConstArray, KernelCall, Step, int32_array
 from pipeline.fixed_point import multiply_by_quantized_multiplier, wrap_int32
 
@@ -39,7 +38,7 @@ def _settled(call: KernelCall) -> KernelCall:
     if call.kernel not in _CHANNEL_AXES:
         return call
     weights, bias, multipliers, shifts = (
-        _array(call, name).copy() for name in ("weights", "bias", "multipliers", "shifts")
+        array(call, name).copy() for name in ("weights", "bias", "multipliers", "shifts")
     )
     rows = np.moveaxis(weights, _CHANNEL_AXES[call.kernel], 0)  # a view
     changed = False
@@ -55,7 +54,7 @@ def _settled(call: KernelCall) -> KernelCall:
         output = _output(call, scaled[0])
         if output == _output(call, scaled[1]):
             row[...] = 0
-            bias[channel] = _UNIT * (output - _integer(call, "output_zero_point"))
+            bias[channel] = _UNIT * (output - integer(call, "output_zero_point"))
             multipliers[channel], shifts[channel] = _MULTIPLIER, _SHIFT
             changed = True
     if not changed:
@@ -70,17 +69,5 @@ def _settled(call: KernelCall) -> KernelCall:
 
 
 def _output(call: KernelCall, scaled: int) -> int:
-    value = wrap_int32(scaled + _integer(call, "output_zero_point"))
-    return min(max(value, _integer(call, "output_low")), _integer(call, "output_high"))
-
-
-def _array(call: KernelCall, name: str) -> npt.NDArray[Any]:
-    value = call.params[name]
-    assert isinstance(value, ConstArray)
-    return value.data
-
-
-def _integer(call: KernelCall, name: str) -> int:
-    value = call.params[name]
-    assert isinstance(value, int)
-    return value
+    value = wrap_int32(scaled + integer(call, "output_zero_point"))
+    return min(max(value, integer(call, "output_low")), integer(call, "output_high"))

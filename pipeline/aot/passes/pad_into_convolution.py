@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.aot.program import FieldValue, KernelCall, Step
+from pipeline.aot.params import integer
+from pipeline.aot.program import FieldValue, Step
 from pipeline.graph import Graph, Operator, Tensor
 
 _KERNELS = frozenset({"conv_2d_s8", "depthwise_conv_2d_s8"})
@@ -54,17 +55,11 @@ def _joined(pad: Operator, step: Step) -> Step | None:
         return None
     changed: dict[str, FieldValue] = {}
     for name, side, axis in (("height", "top", 1), ("width", "left", 2)):
-        before = int(paddings[axis][0]) + _integer(call, f"padding_{side}")
-        extent = (_integer(call, f"kernel_{name}") - 1) * _integer(call, f"dilation_{name}") + 1
-        last = (_integer(call, f"output_{name}") - 1) * _integer(call, f"stride_{name}") - before
+        before = int(paddings[axis][0]) + integer(call, f"padding_{side}")
+        extent = (integer(call, f"kernel_{name}") - 1) * integer(call, f"dilation_{name}") + 1
+        last = (integer(call, f"output_{name}") - 1) * integer(call, f"stride_{name}") - before
         if before >= extent or last >= source.shape[axis]:
             return None  # a window would lie outside the image altogether
         changed |= {f"padding_{side}": before, f"input_{name}": source.shape[axis]}
     new = replace(call, params={**call.params, **changed}, inputs=(source,))
     return replace(step, operators=(pad, *step.operators), calls=(new,))
-
-
-def _integer(call: KernelCall, name: str) -> int:
-    value = call.params[name]
-    assert isinstance(value, int)
-    return value

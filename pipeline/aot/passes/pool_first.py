@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.aot.params import array, integer
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, Step
 from pipeline.graph import Graph, Tensor
 
@@ -60,7 +61,7 @@ def _joined(step: Step, pool: Step) -> Step | None:
 def _single_channel_convolution(
     call: KernelCall, source: Tensor, pool: KernelCall
 ) -> tuple[KernelCall, ...] | None:
-    weights, shifts = _array(call, "weights").reshape(-1), _array(call, "shifts")
+    weights, shifts = array(call, "weights").reshape(-1), array(call, "shifts")
     if call.params["input_size"] != 1 or (shifts > 0).any():
         return None  # a sum that is shifted to the left may wrap, and fall
     (output,) = pool.outputs
@@ -83,13 +84,13 @@ def _single_channel_convolution(
 
 
 def _lookup(call: KernelCall, source: Tensor, pool: KernelCall) -> tuple[KernelCall, ...] | None:
-    table = _array(call, "table")
+    table = array(call, "table")
     in_order = np.concatenate([table[128:], table[:128]]).astype(np.int16)  # from -128 to 127
     (output,) = pool.outputs
     if (np.diff(in_order) < 0).any() or len(source.shape) != 4:
         return None
     pooled = replace(source, shape=output.shape)
-    low, high = (_integer(pool, name) for name in ("output_low", "output_high"))
+    low, high = (integer(pool, name) for name in ("output_low", "output_high"))
     changed: dict[str, FieldValue] = {
         "count": output.size,
         "table": ConstArray("table", table.clip(low, high)),
@@ -108,20 +109,8 @@ _REWRITES: Mapping[
 
 def _clamped(call: KernelCall, pool: KernelCall) -> tuple[int, int]:
     """Range of an output that is clamped by `call`, then by `pool`."""
-    low, high = (_integer(pool, name) for name in ("output_low", "output_high"))
+    low, high = (integer(pool, name) for name in ("output_low", "output_high"))
     first, last = (
-        min(max(_integer(call, name), low), high) for name in ("output_low", "output_high")
+        min(max(integer(call, name), low), high) for name in ("output_low", "output_high")
     )
     return first, last
-
-
-def _array(call: KernelCall, name: str) -> np.ndarray:
-    value = call.params[name]
-    assert isinstance(value, ConstArray)
-    return value.data
-
-
-def _integer(call: KernelCall, name: str) -> int:
-    value = call.params[name]
-    assert isinstance(value, int)
-    return value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.aot.armv7em.add import linear_form
-from pipeline.aot.armv7em.params import integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import integer
 from pipeline.aot.program import KernelCall, RenderedKernel
 
 _FAMILY = "scalar_add_s8"

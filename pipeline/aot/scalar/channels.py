@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.aot.armv7em.params import array, full_int8_range, integer
+from pipeline.aot.params import array, full_int8_range, integer
 from pipeline.aot.program import KernelCall
 
 Int64Array = npt.NDArray[np.int64]

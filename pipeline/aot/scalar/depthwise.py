@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.aot.armv7em.params import array, integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import array, integer
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import Requantization, as_words, requantization
 from pipeline.aot.scalar.core import Core

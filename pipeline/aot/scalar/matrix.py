@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.aot.armv7em.params import array, integer
 from pipeline.aot.cost import Candidate
+from pipeline.aot.params import array, integer
 from pipeline.aot.program import ConstArray, FieldValue, KernelCall, RenderedKernel
 from pipeline.aot.scalar.channels import (
     Int64Array,
